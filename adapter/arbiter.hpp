@@ -1,0 +1,50 @@
+#pragma once
+/// All clients of one machine: who is here, whose points are in, who may move the guest, and who
+/// is told what. Lives on one strand; nothing in here locks. Knows no protocol.
+#include "adapter/front_end.hpp"
+#include "adapter/target.hpp"
+#include "adapter/trace.hpp"
+
+#include <map>
+
+namespace kdbg {
+
+/// What a command asks of the arbiter.
+enum class Access : std::uint8_t {
+  observe, ///< reads
+  change,  ///< points, registers, memory: needs a stopped guest
+  drive,   ///< moves the guest: needs the run lease
+};
+
+class Arbiter {
+public:
+  Arbiter(Target& target, Trace& trace) : target_(target), trace_(trace) {}
+
+  /// `front_end` must outlive its `leave`.
+  ClientId join(FrontEnd& front_end);
+  /// Its points go with it, its lease is free again. The guest keeps running or stopped.
+  void leave(ClientId id);
+  std::size_t client_count() const { return clients_.size(); }
+
+  /// The one table of who may do what: Code::running, Code::not_owner.
+  Status admit(ClientId id, Access access) const;
+
+  Status
+  insert(ClientId id, VcpuId vcpu, const Point& point); ///< the first owner reaches the target
+  Status remove(ClientId id, const Point& point);       ///< the last owner reaches the target
+  Status remove_all(ClientId id);
+  Status resume(ClientId id, const Resume& how); ///< takes the lease
+
+  /// To every client, in order of arrival, except one that caused it.
+  void publish(const Event& event, std::optional<ClientId> except = {});
+
+private:
+  Target& target_;
+  Trace& trace_;
+  std::map<ClientId, FrontEnd*> clients_;
+  std::map<Point, std::vector<ClientId>> owners_;
+  std::optional<ClientId> driver_;
+  std::uint32_t last_id_ = 0;
+};
+
+} // namespace kdbg

@@ -1,0 +1,141 @@
+#pragma once
+/// Everything a client can do to the machine, one struct each. The command names its reply type
+/// and what it must be allowed; `apply` does it.
+#include "adapter/session.hpp"
+
+namespace kdbg {
+
+struct ReadRegister {
+  using Reply = Bytes;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "read_register";
+  VcpuId vcpu;
+  RegisterId id;
+  Result<Reply> apply(Caller c) const { return c.target.read_register(vcpu, id); }
+};
+
+struct WriteRegister {
+  using Reply = Done;
+  static constexpr Access access = Access::change;
+  static constexpr std::string_view name = "write_register";
+  VcpuId vcpu;
+  RegisterId id;
+  ByteView value;
+  Result<Reply> apply(Caller c) const { return c.target.write_register(vcpu, id, value); }
+};
+
+struct ReadMemory {
+  using Reply = Bytes;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "read_memory";
+  VcpuId vcpu;
+  Address at;
+  std::size_t length;
+  Result<Reply> apply(Caller c) const { return c.target.read_memory(vcpu, at, length); }
+};
+
+struct WriteMemory {
+  using Reply = Done;
+  static constexpr Access access = Access::change;
+  static constexpr std::string_view name = "write_memory";
+  VcpuId vcpu;
+  Address at;
+  ByteView data;
+  Result<Reply> apply(Caller c) const {
+    TRY(c.target.write_memory(vcpu, at, data));
+    c.arbiter.publish(MemoryChanged{at, data.size(), c.id}, c.id);
+    return Done{};
+  }
+};
+
+struct Translate {
+  using Reply = Translation;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "translate";
+  VcpuId vcpu;
+  Address at;
+  Result<Reply> apply(Caller c) const { return c.target.translate(vcpu, at); }
+};
+
+struct InsertPoint {
+  using Reply = Done;
+  static constexpr Access access = Access::change;
+  static constexpr std::string_view name = "insert_point";
+  VcpuId vcpu;
+  Point point;
+  Result<Reply> apply(Caller c) const { return c.arbiter.insert(c.id, vcpu, point); }
+};
+
+struct RemovePoint {
+  using Reply = Done;
+  static constexpr Access access = Access::change;
+  static constexpr std::string_view name = "remove_point";
+  Point point;
+  Result<Reply> apply(Caller c) const { return c.arbiter.remove(c.id, point); }
+};
+
+struct RemoveAllPoints {
+  using Reply = Done;
+  static constexpr Access access = Access::change;
+  static constexpr std::string_view name = "remove_all_points";
+  Result<Reply> apply(Caller c) const { return c.arbiter.remove_all(c.id); }
+};
+
+struct ListPoints {
+  using Reply = std::vector<PointState>;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "list_points";
+  Result<Reply> apply(Caller c) const { return c.target.points(); }
+};
+
+struct DescribeVcpu {
+  using Reply = std::string;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "describe_vcpu";
+  VcpuId vcpu;
+  Result<Reply> apply(Caller c) const { return c.target.describe(vcpu); }
+};
+
+struct ResumeGuest {
+  using Reply = Done;
+  static constexpr Access access = Access::drive;
+  static constexpr std::string_view name = "resume";
+  Resume how;
+  Result<Reply> apply(Caller c) const { return c.arbiter.resume(c.id, how); }
+};
+
+/// Always allowed: whoever sees a guest run may stop it.
+struct Interrupt {
+  using Reply = Done;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "interrupt";
+  Result<Reply> apply(Caller c) const {
+    c.target.interrupt(c.id);
+    return Done{};
+  }
+};
+
+struct ResetMachine {
+  using Reply = Done;
+  static constexpr Access access = Access::drive;
+  static constexpr std::string_view name = "reset";
+  Result<Reply> apply(Caller c) const { return c.target.reset(); }
+};
+
+struct PowerOff {
+  using Reply = Done;
+  static constexpr Access access = Access::drive;
+  static constexpr std::string_view name = "power_off";
+  Result<Reply> apply(Caller c) const { return c.target.power_off(); }
+};
+
+/// Works while the guest runs: that is when it listens.
+struct Console {
+  using Reply = std::string;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "console";
+  std::string_view typed;
+  Result<Reply> apply(Caller c) const { return c.target.console(typed); }
+};
+
+} // namespace kdbg

@@ -1,0 +1,32 @@
+#pragma once
+/// What a protocol must be: bytes in, bytes out, events in. No socket, no thread.
+#include "adapter/result.hpp"
+#include "adapter/stop.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace kdbg {
+
+class Session;
+
+/// One connection's protocol state. Lives on the strand.
+class FrontEnd {
+public:
+  virtual ~FrontEnd() = default;
+  /// Any chunking of the stream. An error closes the connection.
+  virtual Status receive(ByteView chunk) = 0;
+  virtual void on_event(const Event& event) = 0;
+};
+
+/// Takes bytes to send; one call is one write.
+using Sink = std::function<void(ByteView)>;
+
+/// What a protocols/<name>/ folder exports.
+struct Protocol {
+  std::string_view name;           ///< "gdb": also the word on the command line
+  bool (*speaks)(std::byte first); ///< does a client of it begin like this?
+  std::unique_ptr<FrontEnd> (*open)(Session& session, Sink sink);
+};
+
+} // namespace kdbg

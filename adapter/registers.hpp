@@ -1,0 +1,50 @@
+#pragma once
+/// A CPU family described as data: one register table, from which gdb's target.xml, lldb's
+/// register info and DAP's scopes are all rendered. Knows no protocol.
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace kdbg {
+
+/// Position in ArchInfo::registers; also the RSP register number.
+enum class RegisterId : std::uint16_t {};
+constexpr std::size_t index(RegisterId id) {
+  return static_cast<std::size_t>(id);
+}
+
+/// Where a register's value lives in KVM. Reading one of a group reads the group at once.
+enum class RegisterGroup : std::uint8_t { general, system, fpu, debug, msr };
+
+struct RegisterInfo {
+  std::string_view name;
+  std::uint16_t bits = 64;  ///< multiple of 8; values are little-endian
+  std::string_view type;    ///< gdb's type name: int64, code_ptr, i387_ext, vec128, or a flags type
+  std::string_view feature; ///< target.xml feature that holds it
+  RegisterGroup group = RegisterGroup::general;
+  std::string_view role = {}; ///< "", or pc, sp, fp, flags
+  std::int16_t dwarf = -1;    ///< DWARF number, -1 for none
+  bool in_g = true;           ///< part of RSP's g packet (a prefix of the table)
+};
+
+/// One bit or bit range of a flags type, for decoded rendering.
+struct FieldInfo {
+  std::string_view name;
+  std::uint8_t first = 0, last = 0;
+};
+struct FlagsInfo {
+  std::string_view name, feature;
+  std::uint8_t bytes = 8;
+  std::span<const FieldInfo> fields;
+};
+
+struct ArchInfo {
+  std::string_view name;     ///< x86_64
+  std::string_view gdb_name; ///< i386:x86-64
+  std::string_view triple;   ///< x86_64-unknown-unknown
+  std::span<const RegisterInfo> registers;
+  std::span<const FlagsInfo> flags;
+  RegisterId pc{}, sp{}, fp{}, flags_register{};
+};
+
+} // namespace kdbg

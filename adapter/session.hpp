@@ -1,0 +1,48 @@
+#pragma once
+/// One client's hand on the machine: the only way through which a protocol acts.
+#include "adapter/arbiter.hpp"
+
+namespace kdbg {
+
+/// What a command is applied to.
+struct Caller {
+  ClientId id;
+  Target& target;
+  Arbiter& arbiter;
+};
+
+class Session {
+public:
+  Session(Target& target, Arbiter& arbiter, Trace& trace)
+      : target_(target), arbiter_(arbiter), trace_(trace) {}
+
+  /// Call once, when the front end exists.
+  void join(FrontEnd& front_end) { id_ = arbiter_.join(front_end); }
+  void leave() { arbiter_.leave(id_); }
+  ClientId id() const { return id_; }
+
+  /// Command: a struct with Reply, access, name and `Result<Reply> apply(Caller) const`.
+  template <class Command>
+  Result<typename Command::Reply> execute(const Command& command) {
+    if (auto admitted = arbiter_.admit(id_, Command::access); !admitted) {
+      note(Command::name, admitted.error().what);
+      return admitted.error();
+    }
+    auto reply = command.apply(Caller{id_, target_, arbiter_});
+    note(Command::name, reply ? "ok" : reply.error().what);
+    return reply;
+  }
+
+  /// For what needs no admission: arch(), capabilities(), vcpu_count(), running(), stop().
+  const Target& target() const { return target_; }
+  Trace& trace() { return trace_; }
+
+private:
+  void note(std::string_view command, std::string_view outcome);
+  Target& target_;
+  Arbiter& arbiter_;
+  Trace& trace_;
+  ClientId id_{};
+};
+
+} // namespace kdbg

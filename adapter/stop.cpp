@@ -1,0 +1,46 @@
+#include "adapter/stop.hpp"
+
+#include <fmt/format.h>
+
+namespace kdbg {
+namespace {
+
+std::string hex_of(const Bytes& bytes) {
+  std::string text;
+  for (std::byte b : bytes) {
+    text += fmt::format("{:02x}", std::to_integer<unsigned>(b));
+  }
+  return text;
+}
+
+std::string describe_watch(const HitWatch& hit) {
+  auto text = fmt::format("{} hit at {:#x}", describe(hit.point), hit.address);
+  if (!hit.before.empty() && !hit.after.empty()) {
+    text += fmt::format(": {} -> {}", hex_of(hit.before), hex_of(hit.after));
+  }
+  return text;
+}
+
+std::string describe_interrupt(const Interrupted& interrupt) {
+  if (!interrupt.by) return "interrupted";
+  return fmt::format("interrupted by client {}", static_cast<std::uint32_t>(*interrupt.by));
+}
+
+} // namespace
+
+std::string describe(const StopReason& reason) {
+  return std::visit(
+      Match{
+          [](const AtEntry&) { return std::string("at entry"); },
+          [](const Stepped&) { return std::string("stepped"); },
+          [](const HitPoint& hit) { return describe(hit.point); },
+          [](const HitWatch& hit) { return describe_watch(hit); },
+          [](const Interrupted& interrupt) { return describe_interrupt(interrupt); },
+          [](const Crashed& crash) { return fmt::format("crashed: {}", crash.what); },
+          [](const Halted&) { return std::string("halted for good"); },
+          [](const PoweredOff& off) { return fmt::format("powered off, status {}", off.status); },
+      },
+      reason);
+}
+
+} // namespace kdbg

@@ -1,0 +1,84 @@
+#pragma once
+/// Why the guest stopped, and what else clients are told. A stop is a list: everything that
+/// happened, on every vCPU, under the run epoch it ended.
+#include "adapter/types.hpp"
+
+#include <optional>
+#include <variant>
+
+namespace kdbg {
+
+/// Held before its first instruction (start-up, machine reset).
+struct AtEntry {};
+struct Stepped {};
+/// An execution point; the pc is still at it.
+struct HitPoint {
+  Point point;
+};
+/// A watchpoint; x86 has executed the access. `before`/`after` are the watched bytes, `after`
+/// empty where the method cannot tell.
+struct HitWatch {
+  Point point;
+  std::uint64_t address = 0; ///< lowest watched byte touched, as far as the CPU tells
+  Bytes before, after;
+};
+/// A client asked; absent when the server itself did.
+struct Interrupted {
+  std::optional<ClientId> by;
+};
+/// The guest cannot go on: triple fault, KVM internal error, fail-entry. State intact.
+struct Crashed {
+  std::string what;
+};
+/// HLT that nothing can ever end (no in-kernel irqchip, or every vCPU halted with IF clear).
+struct Halted {};
+/// The guest asked to power off or to leave with a status (debug-exit port). State intact; the
+/// next resume ends the run.
+struct PoweredOff {
+  int status = 0;
+};
+
+using StopReason =
+    std::variant<AtEntry, Stepped, HitPoint, HitWatch, Interrupted, Crashed, Halted, PoweredOff>;
+
+struct VcpuStop {
+  VcpuId vcpu{};
+  std::vector<StopReason> reasons; ///< never empty
+};
+
+/// `vcpus[0]` is the vCPU that a client should look at first. Never empty.
+struct Stop {
+  std::uint64_t epoch = 0; ///< counts runs; every stop ends exactly one
+  std::vector<VcpuStop> vcpus;
+};
+
+struct Stopped {
+  Stop stop;
+};
+struct Resumed {
+  std::uint64_t epoch = 0; ///< of the run that begins
+  std::optional<ClientId> by;
+};
+struct MemoryChanged {
+  Address at;
+  std::size_t length = 0;
+  std::optional<ClientId> by;
+};
+/// The run is over and no more stops will come.
+struct Gone {
+  int status = 0;
+};
+using Event = std::variant<Stopped, Resumed, MemoryChanged, Gone>;
+
+/// std::visit with lambdas.
+template <class... F>
+struct Match : F... {
+  using F::operator()...;
+};
+template <class... F>
+Match(F...) -> Match<F...>;
+
+/// "hardware point at 0x1000", "interrupted by client 2": for logs and people.
+std::string describe(const StopReason& reason);
+
+} // namespace kdbg

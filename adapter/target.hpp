@@ -1,0 +1,87 @@
+#pragma once
+/// The machine under debug, as clients may use it. Implemented by the KVM engine and by a fake.
+/// Every call is made from one strand. Knows no protocol, no client list, no KVM.
+#include "adapter/registers.hpp"
+#include "adapter/result.hpp"
+#include "adapter/stop.hpp"
+#include "adapter/types.hpp"
+
+namespace kdbg {
+
+/// What really works on this host, with which method; front ends advertise from this alone.
+struct Capabilities {
+  unsigned hardware_slots = 0; ///< shared by execution points and watches
+  bool single_step = false;
+  bool software_points = false;
+  bool hardware_watch = false;    ///< a watch costs nothing while it does not hit
+  bool stepped_watch = false;     ///< a watch is possible by single-stepping: slow
+  bool block_interrupts = false;  ///< a step does not land in an interrupt handler
+  std::vector<std::string> notes; ///< one line each: what this host cannot do, or does its own way
+};
+
+/// A point as installed.
+struct PointState {
+  Point point;
+  std::string strategy; ///< "int3", "hardware slot 2", "single-stepping, slow", "pending: ..."
+  std::uint64_t hits = 0;
+};
+
+struct Translation {
+  GuestPhys physical;
+  std::uint64_t page_size = 0; ///< bytes; 0 when paging is off
+  bool writable = true, user = true, executable = true;
+  std::vector<std::string> levels; ///< one line per page-table level, top first
+};
+
+class Target {
+public:
+  virtual ~Target() = default;
+
+  virtual const ArchInfo& arch() const = 0;
+  virtual const Capabilities& capabilities() const = 0;
+  virtual std::size_t vcpu_count() const = 0;
+  /// "long mode, ring 0, halted": what a thread list shows.
+  virtual std::string describe(VcpuId vcpu) = 0;
+
+  virtual bool running() const = 0;
+  /// The stop that ended the latest run. Before the first run: AtEntry.
+  virtual const Stop& stop() const = 0;
+
+  /// Little-endian bytes of the table's width. Needs a stopped guest.
+  virtual Result<Bytes> read_register(VcpuId vcpu, RegisterId id) = 0;
+  /// Takes effect or fails with a reason. Needs a stopped guest.
+  virtual Status write_register(VcpuId vcpu, RegisterId id, ByteView value) = 0;
+
+  /// Reads up to `length` bytes; a short answer means a hole follows, no byte at all is
+  /// memory_fault. Installed sites do not show. A physical or rooted read also works while the
+  /// guest runs; a current-space one then uses the page tables of the last stop.
+  virtual Result<Bytes> read_memory(VcpuId vcpu, Address at, std::size_t length) = 0;
+  /// Writes all or, when any byte is not RAM or ROM, nothing. Installed sites stay installed.
+  virtual Status write_memory(VcpuId vcpu, Address at, ByteView data) = 0;
+  virtual Result<Translation> translate(VcpuId vcpu, Address at) = 0;
+
+  /// Needs a stopped guest. Fails when no strategy is left (no_free_slot, unsupported). What it
+  /// costs in the guest happens at the next resume, once for all changes. `at.space` current is
+  /// resolved by `vcpu`.
+  virtual Status insert(VcpuId vcpu, const Point& point) = 0;
+  /// A point that is not there is an error (bad_request).
+  virtual Status remove(const Point& point) = 0;
+  virtual std::vector<PointState> points() const = 0;
+
+  /// Returns at once; the run ends in exactly one Stopped event. On error nothing has moved.
+  virtual Status resume(const Resume& how) = 0;
+  /// Stops the guest soon; nothing when it is stopped already.
+  virtual void interrupt(std::optional<ClientId> by) = 0;
+  /// Machine reset: stopped again at entry, points kept.
+  virtual Status reset() = 0;
+  /// Ends the machine for good; a Gone event follows.
+  virtual Status power_off() {
+    return Error{Code::unsupported, "this machine cannot be powered off from here"};
+  }
+  /// Types `typed` into the guest's console, then returns the latest of what the guest wrote there.
+  virtual Result<std::string> console([[maybe_unused]] std::string_view typed) {
+    return Error{Code::unsupported, "this machine has no console here"};
+  }
+};
+
+} // namespace kdbg

@@ -1,0 +1,82 @@
+#pragma once
+/// The words everything else is written in: ids, addresses, points, motions.
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kdbg {
+
+using Bytes = std::vector<std::byte>;
+using ByteView = std::span<const std::byte>;
+
+/// 0-based; RSP shows it as thread id + 1.
+enum class VcpuId : std::uint32_t {};
+/// 1-based, in order of arrival, never reused in one run.
+enum class ClientId : std::uint32_t {};
+
+constexpr std::size_t index(VcpuId id) {
+  return static_cast<std::size_t>(id);
+}
+
+/// A guest-virtual address: on x86 the *linear* address (segment base added).
+struct GuestVirt {
+  std::uint64_t value = 0;
+  auto operator<=>(const GuestVirt&) const = default;
+};
+struct GuestPhys {
+  std::uint64_t value = 0;
+  auto operator<=>(const GuestPhys&) const = default;
+};
+
+/// The address space an address is meant in.
+struct Space {
+  enum class Kind : std::uint8_t {
+    current,  ///< virtual, through the page tables the vCPU uses now
+    root,     ///< virtual, through the page tables at `root` (x86: a CR3 value)
+    physical, ///< guest-physical
+  };
+  Kind kind = Kind::current;
+  std::uint64_t root = 0;
+  auto operator<=>(const Space&) const = default;
+};
+
+struct Address {
+  std::uint64_t value = 0;
+  Space space{};
+  auto operator<=>(const Address&) const = default;
+};
+
+/// In the order of RSP's Z0..Z4.
+enum class PointKind : std::uint8_t { software, hardware, write, read, access };
+
+constexpr bool is_watch(PointKind kind) {
+  return kind >= PointKind::write;
+}
+std::string_view name(PointKind kind);
+
+/// A client's wish to stop. `length` is in bytes: of the range for a watch; for software and
+/// hardware points the RSP `kind`, which x86 takes to be 1.
+struct Point {
+  PointKind kind = PointKind::software;
+  Address at{};
+  std::uint64_t length = 1;
+  auto operator<=>(const Point&) const = default;
+};
+/// "0x1000", "physical 0x1000", "0x1000 under root 0x5000".
+std::string describe(const Address& address);
+/// "hardware point at 0x1000", "write watch of 4 bytes at 0x2000".
+std::string describe(const Point& point);
+
+/// What one vCPU does during a run.
+enum class Motion : std::uint8_t { hold, run, step };
+
+/// One entry per vCPU, in VcpuId order. At least one vCPU must not be held.
+struct Resume {
+  std::vector<Motion> motions;
+};
+
+} // namespace kdbg
