@@ -1,0 +1,131 @@
+#pragma once
+/// What an architecture must supply: one Cpu per vCPU, and the values that pass between it and
+/// the engine. Knows no client and no thread.
+#include "adapter/registers.hpp"
+#include "adapter/stop.hpp"
+#include "adapter/target.hpp"
+#include "kvm/memory.hpp"
+#include "kvm/vcpu.hpp"
+
+#include <array>
+
+namespace kdbg::kvm {
+
+/// One debug-register pair. `length` 1, 2, 4 or 8 bytes, `address` aligned to it; a hardware
+/// (execution) slot has length 1.
+struct Slot {
+  std::uint64_t address = 0;  ///< linear
+  std::uint8_t length = 1;
+  PointKind kind = PointKind::hardware;
+  auto operator<=>(const Slot&) const = default;
+};
+
+inline constexpr std::size_t max_slots = 16;  // arm64 has up to 16 of each kind, x86 has 4
+
+/// Everything KVM_SET_GUEST_DEBUG should say for one vCPU. Built whole before each run, so no
+/// incremental state can drift.
+struct DebugPlan {
+  bool step = false;
+  bool software = false;          ///< breakpoint instructions exit
+  bool block_interrupts = false;  ///< while stepping (KVM_GUESTDBG_BLOCKIRQ)
+  std::array<std::optional<Slot>, max_slots> slots{};
+  bool operator==(const DebugPlan&) const = default;
+};
+
+/// What this host's KVM says and what it does: found out by running small guests (probe.cpp),
+/// since what is advertised does not always work.
+struct HostFacts {
+  // advertised
+  bool guest_debug = false;
+  std::uint32_t debug_flags = 0;  ///< KVM_CAP_SET_GUEST_DEBUG2; 0 on an old kernel
+  bool sync_registers = false;
+  bool exception_payload = false;
+  bool readonly_memory = false;
+  // works
+  bool single_step = false;
+  bool hardware_exec = false;
+  bool data_watch = false;
+  bool int3_exit = false;            ///< KVM_EXIT_DEBUG, exception 3
+  bool int3_internal_error = false;  ///< KVM_EXIT_INTERNAL_ERROR with pc at the int3 (not real mode)
+  bool block_interrupts = false;
+  // quirks
+  bool rearm_step = true;           ///< SINGLESTEP must be set again before each step
+  bool resume_flag_ignored = false; ///< a slot fires again at once unless it is disarmed
+  bool breakpoint_pc_stays = false; ///< an injected #BP pushes the pc it finds: advance it first
+  bool pushf_shows_trap_flag = false;
+  bool out_step_squashed = false;   ///< a stepped OUT completes without a debug exit
+  bool mmio_step_squashed = false;
+  bool emulated = false;            ///< guest code runs in KVM's instruction emulator
+  double loops_per_second = 0;
+  double steps_per_second = 0;
+  std::vector<std::string> notes;   ///< what could not be found out, and why
+};
+
+/// What a debug exit says, told from our own plan.
+struct Trap {
+  bool stepped = false;     ///< the single step is done
+  bool software = false;    ///< a breakpoint instruction at pc, ours or the guest's
+  std::uint32_t slots = 0;  ///< bit n: slot n of the plan
+  bool guests = false;      ///< (also) something of the guest's own
+};
+
+/// A memory operand of an instruction.
+struct Access {
+  std::uint64_t address = 0;  ///< linear
+  std::uint64_t length = 0;
+  bool reads = false, writes = false;
+};
+
+/// One vCPU as its architecture sees it. Called on the vCPU's own thread or while it is parked.
+class Cpu {
+public:
+  virtual ~Cpu() = default;
+
+  /// KVM_RUN returned: what was cached is stale.
+  virtual void exited() = 0;
+  virtual Result<GuestVirt> pc() = 0;
+  virtual Result<Bytes> read(RegisterId id) = 0;
+  virtual Status write(RegisterId id, ByteView value) = 0;
+  virtual Result<Translation> translate(Address at) = 0;
+  /// The page-table root in use, as a cache key.
+  virtual Result<std::uint64_t> root() = 0;
+  /// "long mode, ring 0".
+  virtual std::string describe() = 0;
+  /// Waits for an interrupt or start-up message: a step would not end.
+  virtual bool waiting() = 0;
+  /// Software breakpoints cannot stop this vCPU in its present mode.
+  virtual bool software_points_blocked() = 0;
+
+  /// Makes KVM do as planned; no ioctl when it does already. Pending register writes and
+  /// injections are handed over first.
+  virtual Status arm(const DebugPlan& plan) = 0;
+  /// Looks at the instruction at pc before a step, and after it puts right what stepping left in
+  /// the guest (trap flag in images on the stack, in r11, in exception frames).
+  virtual Status begin_step() = 0;
+  virtual Status end_step() = 0;
+  /// Has anything moved since begin_step? For steps whose debug exit KVM swallows.
+  virtual Result<bool> step_progressed() = 0;
+  /// Memory that the instruction at pc is about to touch.
+  virtual Result<std::vector<Access>> accesses() = 0;
+
+  /// Reads the present KVM_EXIT_DEBUG or KVM_EXIT_INTERNAL_ERROR. Nothing: not a trap.
+  virtual Result<std::optional<Trap>> decode_exit() = 0;
+  /// The trap is the guest's: it takes it at its next entry, as without us.
+  virtual Status pass_to_guest(const Trap& trap) = 0;
+};
+
+/// One CPU family.
+class Arch {
+public:
+  virtual ~Arch() = default;
+  virtual const ArchInfo& info() const = 0;
+  virtual ByteView breakpoint_instruction() const = 0;
+  virtual unsigned slot_count() const = 0;
+  /// Cuts a watched range into slots; empty when they cannot cover it.
+  virtual std::vector<Slot> split_watch(PointKind kind, std::uint64_t address,
+                                        std::uint64_t length) const = 0;
+  virtual std::unique_ptr<Cpu> attach(Vcpu& vcpu, GuestMemory& memory,
+                                      const HostFacts& facts) const = 0;
+};
+
+}  // namespace kdbg::kvm

@@ -1,0 +1,97 @@
+#pragma once
+/// One x86 vCPU: its registers as debuggers see them, its debug state as KVM wants it, and what
+/// single-stepping does to a guest behind its back.
+#include "kvm/arch/x86_64/abi.hpp"
+#include "kvm/arch/x86_64/decode.hpp"
+#include "kvm/arch/x86_64/registers.hpp"
+#include "kvm/arch/x86_64/translate.hpp"
+
+namespace kdbg::kvm::x86 {
+
+class X86Cpu final : public Cpu {
+public:
+  X86Cpu(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts)
+      : vcpu_(vcpu), memory_(memory), facts_(facts) {}
+
+  void exited() override;
+  Result<GuestVirt> pc() override;
+  Result<Bytes> read(RegisterId id) override;
+  Status write(RegisterId id, ByteView value) override;
+  Result<Translation> translate(Address at) override;
+  Result<std::uint64_t> root() override;
+  std::string describe() override;
+  bool waiting() override;
+  bool software_points_blocked() override;
+  Status arm(const DebugPlan& plan) override;
+  Status begin_step() override;
+  Status end_step() override;
+  Result<bool> step_progressed() override;
+  Result<std::vector<Access>> accesses() override;
+  Result<std::optional<Trap>> decode_exit() override;
+  Status pass_to_guest(const Trap& trap) override;
+
+private:
+  // registers.cpp's table, read and written (access.cpp, segments.cpp)
+  Status load_regs();
+  Status load_sregs();
+  Status flush_regs();
+  Status store_sregs(const Sregs& changed, std::string_view what);
+  Result<Bytes> read_system(RegisterId id);
+  Status write_system(RegisterId id, std::uint64_t value);
+  Status load_selector(Segment& segment, std::string_view name, std::uint16_t selector);
+  Result<std::uint64_t> read_msr(std::uint32_t index);
+  Status write_msr(std::uint32_t index, std::uint64_t value);
+  Result<std::uint64_t*> debug_field(unsigned number);
+  std::uint64_t shown_rflags() const;
+  bool guest_trap_flag() const;
+
+  // memory at linear addresses, through the present page tables
+  std::size_t read_linear(std::uint64_t at, std::span<std::byte> out);
+  bool write_linear(std::uint64_t at, ByteView data);
+  Result<Bytes> code_at_pc();
+
+  // debug.cpp
+  Status issue(std::uint32_t extra_control);
+  GuestDebug encode(const DebugPlan& plan) const;
+  Status deliver_debug_exception();
+  Trap read_dr6(std::uint64_t dr6);
+  Result<std::uint8_t> byte_at_pc();
+
+  // step.cpp
+  std::uint64_t stack_address(std::uint64_t pointer) const;
+  unsigned stack_width() const;
+  bool flags_image(std::uint64_t at, unsigned bytes, std::uint64_t& flags);
+  Status clear_trap_flag_at(std::uint64_t at, unsigned bytes);
+  Result<bool> clean_exception_frame();
+  Status end_awkward_step();
+
+  Vcpu& vcpu_;
+  GuestMemory& memory_;
+  const HostFacts& facts_;
+
+  std::optional<Regs> regs_;
+  std::optional<Sregs> sregs_;
+  std::optional<Xsave> xsave_;
+  std::optional<DebugRegs> debugregs_;
+  bool regs_dirty_ = false;
+  bool sync_valid_ = false;  ///< kvm_run holds the registers of the last exit
+
+  DebugPlan plan_{};
+  std::optional<GuestDebug> armed_ = GuestDebug{};  ///< nothing: not known, so set it
+  bool guest_tf_ = false;            ///< the guest's own TF while SINGLESTEP hides it
+  std::uint64_t trap_for_guest_ = 0; ///< DR6 cause bits of a #DB that the guest must still take
+  bool trap_due_ = false;
+  bool sti_shadow_due_ = false;
+
+  /// The machine before the step that is under way.
+  struct Before {
+    Instruction instruction;
+    Regs regs{};
+    std::uint64_t cs_selector = 0, cs_base = 0;
+    bool guest_tf = false;
+    std::uint64_t flags_to_load = 0;  ///< image that popf, iret or sysret takes
+    bool interrupts_off = false;
+  } before_;
+};
+
+}  // namespace kdbg::kvm::x86

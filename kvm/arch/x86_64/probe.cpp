@@ -1,0 +1,227 @@
+#include "kvm/arch/x86_64/probe.hpp"
+
+#include "kvm/arch/x86_64/micro_guest.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <fmt/format.h>
+#include <mutex>
+#include <thread>
+
+namespace kdbg::kvm::x86 {
+namespace {
+
+constexpr std::uint64_t dr7_exec_0 = 0x602, dr7_write4_0 = 0x602 | 0xdull << 16;
+constexpr unsigned nop = 0x90;
+
+/// Kicks this thread out of KVM_RUN when the questions take too long: a KVM that never comes back
+/// must not hang the program.
+class Watchdog {
+public:
+  Watchdog(Kernel& kernel, std::uint8_t* immediate_exit, std::chrono::milliseconds limit)
+      : kernel_(kernel), asker_(kernel.adopt_thread(immediate_exit)), thread_([this, limit] { guard(limit); }) {}
+  ~Watchdog() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    finished_.notify_one();
+    thread_.join();
+    kernel_.adopt_thread(nullptr);
+  }
+
+private:
+  void guard(std::chrono::milliseconds limit) {
+    std::unique_lock lock(mutex_);
+    if (!finished_.wait_for(lock, limit, [this] { return done_; })) kernel_.kick(asker_);
+  }
+  Kernel& kernel_;
+  ThreadId asker_;
+  std::mutex mutex_;
+  std::condition_variable finished_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+Status ask_step(MicroGuest& guest, HostFacts& facts) {
+  TRY(guest.load({nop, nop, nop, nop}));
+  TRY(guest.debug(debug_single_step));
+  bool persists = true;
+  for (std::uint64_t n = 1; n <= 3; ++n) {  // armed once: does it hold?
+    if (!TRY(guest.run()) || !guest.stopped_by(1) || TRY(guest.regs()).rip != MicroGuest::code + n) {
+      if (n == 1) return Done{};
+      persists = false;
+      break;
+    }
+    facts.single_step = true;
+  }
+  facts.rearm_step = !persists;
+  return Done{};
+}
+
+Status ask_int3(MicroGuest& guest, HostFacts& facts) {
+  TRY(guest.load({nop, 0xcc}));
+  TRY(guest.debug(debug_use_sw_bp));
+  TRY(guest.run());
+  const bool at_it = TRY(guest.regs()).rip == MicroGuest::code + 1;
+  facts.int3_exit = guest.stopped_by(3) && at_it;
+  facts.int3_internal_error = guest.page().exit_reason == KVM_EXIT_INTERNAL_ERROR && guest.page().internal.suberror == 1 && at_it;
+  return Done{};
+}
+
+Status ask_exec(MicroGuest& guest, HostFacts& facts) {
+  TRY(guest.load({nop, nop, nop}));
+  TRY(guest.debug(debug_use_hw_bp, MicroGuest::code + 1, dr7_exec_0));
+  TRY(guest.run());
+  facts.hardware_exec = guest.stopped_by(1) && TRY(guest.regs()).rip == MicroGuest::code + 1;
+  if (!facts.hardware_exec) return Done{};
+  TRY(guest.run());
+  facts.resume_flag_ignored = guest.stopped_by(1) && TRY(guest.regs()).rip == MicroGuest::code + 1;
+  return Done{};
+}
+
+Status ask_watch(MicroGuest& guest, HostFacts& facts) {
+  TRY(guest.load({0x89, 0x03, nop}));  // mov %eax, (%rbx)
+  TRY(guest.debug(debug_use_hw_bp, MicroGuest::data, dr7_write4_0));
+  TRY(guest.run());
+  facts.data_watch = guest.stopped_by(1) && TRY(guest.regs()).rip == MicroGuest::code + 2;
+  return Done{};
+}
+
+/// Does the trap of a stepped instruction that userspace completes arrive?
+Result<bool> squashed(MicroGuest& guest) {
+  TRY(guest.debug(debug_single_step));
+  TRY(guest.run());
+  if (guest.stopped_by(1)) return false;
+  guest.page().exit_reason = KVM_EXIT_UNKNOWN;
+  guest.page().immediate_exit = 1;
+  TRY(guest.run());
+  guest.page().immediate_exit = 0;
+  return !guest.stopped_by(1);
+}
+
+Status ask_completions(MicroGuest& guest, HostFacts& facts) {
+  TRY(guest.load({0xe6, 0x80, nop}));  // out %al, $0x80
+  facts.out_step_squashed = TRY(squashed(guest));
+  TRY(guest.load({0x89, 0x02, nop}));  // mov %eax, (%rdx): no memory there
+  facts.mmio_step_squashed = TRY(squashed(guest));
+  return Done{};
+}
+
+Status ask_injection(MicroGuest& guest, HostFacts& facts) {
+  TRY(guest.load({0xcc, nop}));
+  TRY(guest.debug(debug_inject_bp));
+  TRY(guest.run());
+  if (guest.page().exit_reason != KVM_EXIT_HLT) {
+    facts.notes.emplace_back("an injected #BP did not reach the guest's handler");
+    return Done{};
+  }
+  facts.breakpoint_pc_stays = guest.word(TRY(guest.regs()).rsp) == MicroGuest::code;
+  return guest.debug(0);
+}
+
+Status ask_pushf(MicroGuest& guest, HostFacts& facts) {
+  TRY(guest.load({0x9c, nop}));
+  TRY(guest.debug(debug_single_step));
+  TRY(guest.run());
+  facts.pushf_shows_trap_flag = (guest.word(MicroGuest::stack - 8) & flag_tf) != 0;
+  return guest.debug(0);
+}
+
+Status ask_speed(MicroGuest& guest, HostFacts& facts) {
+  constexpr unsigned iterations = 0x4000, steps = 256;
+  constexpr double hardware_rate = 50e6;  // the slowest processor does more, no emulator does
+  TRY(guest.debug(0));
+  TRY(guest.load({0xb9, iterations & 0xff, iterations >> 8, 0, 0, 0xff, 0xc9, 0x75, 0xfc}));  // dec %ecx; jnz
+  auto start = Clock::now();
+  TRY(guest.run());
+  facts.loops_per_second = iterations / seconds_since(start);
+  facts.emulated = 2 * facts.loops_per_second < hardware_rate;
+  if (!facts.single_step) return Done{};
+  TRY(guest.load({0xeb, 0xfe}));  // jmp to itself
+  start = Clock::now();
+  for (unsigned i = 0; i < steps; ++i) {
+    if (i == 0 || facts.rearm_step) TRY(guest.debug(debug_single_step));
+    TRY(guest.run());
+  }
+  facts.steps_per_second = steps / seconds_since(start);
+  return guest.debug(0);
+}
+
+Status ask_interrupts(Kernel& kernel, HostFacts& facts) {
+  if ((facts.debug_flags & debug_block_irq) == 0) return Done{};
+  auto guest = TRY(MicroGuest::create(kernel, true));
+  const Watchdog watchdog(kernel, &guest->page().immediate_exit, std::chrono::seconds(1));
+  TRY(guest->load({nop, nop}, 2 | flag_if));
+  TRY(guest->send_interrupt(0x30));
+  TRY(guest->debug(debug_single_step | debug_block_irq));
+  TRY(guest->run());
+  facts.block_interrupts = guest->stopped_by(1) && TRY(guest->regs()).rip == MicroGuest::code + 1;
+  return Done{};
+}
+
+Status read_advertised(Kernel& kernel, HostFacts& facts) {
+  const Fd kvm = TRY(kernel.open_kvm());
+  const auto check = [&](unsigned long capability) {
+    auto answer = kernel.ioctl(kvm, KVM_CHECK_EXTENSION, integer(capability));
+    return answer ? *answer : 0;
+  };
+  facts.guest_debug = check(KVM_CAP_SET_GUEST_DEBUG) != 0;
+  facts.debug_flags = static_cast<std::uint32_t>(check(KVM_CAP_SET_GUEST_DEBUG2));
+  const auto synchronised = static_cast<std::uint64_t>(check(KVM_CAP_SYNC_REGS));
+  facts.sync_registers = (synchronised & (sync_regs | sync_sregs)) == (sync_regs | sync_sregs);
+  facts.exception_payload = check(KVM_CAP_EXCEPTION_PAYLOAD) != 0;
+  facts.readonly_memory = check(KVM_CAP_READONLY_MEM) != 0;
+  kernel.close(kvm);
+  return Done{};
+}
+
+Status ask_everything(Kernel& kernel, HostFacts& facts) {
+  auto guest = TRY(MicroGuest::create(kernel, false));
+  const Watchdog watchdog(kernel, &guest->page().immediate_exit, std::chrono::seconds(2));
+  using Question = Status (*)(MicroGuest&, HostFacts&);
+  constexpr std::pair<const char*, Question> questions[] = {
+      {"single step", ask_step}, {"int3", ask_int3}, {"hardware breakpoint", ask_exec}, {"data watchpoint", ask_watch},
+      {"stepped I/O", ask_completions}, {"injected #BP", ask_injection}, {"pushf", ask_pushf}, {"speed", ask_speed}};
+  for (const auto& [what, ask] : questions) {
+    if (auto asked = ask(*guest, facts); !asked) {
+      facts.notes.push_back(fmt::format("{}: could not be tried: {}", what, asked.error().what));
+    }
+    // whatever the question left armed or half done ends here
+    TRY(guest->debug(0));
+  }
+  return Done{};
+}
+
+void explain(HostFacts& facts) {
+  if (facts.emulated) facts.notes.emplace_back("guest code runs in KVM's instruction emulator (as under kvm_pvm): slow, and some traps never come");
+  if (!facts.single_step) facts.notes.emplace_back("single-step does not work");
+  if (!facts.int3_exit && facts.int3_internal_error) {
+    facts.notes.emplace_back("int3 shows as a failed emulation: software breakpoints take hardware slots first, and none is written in real mode");
+  }
+  if (!facts.data_watch) facts.notes.emplace_back("data watchpoints never fire: watches single-step every instruction, slow");
+  if (!facts.block_interrupts) facts.notes.emplace_back("interrupts cannot be held off: a step may end in an interrupt handler");
+}
+
+}  // namespace
+
+Result<HostFacts> probe(Kernel& kernel) {
+  HostFacts facts;
+  TRY(read_advertised(kernel, facts));
+  if (!facts.guest_debug) {
+    facts.notes.emplace_back("this kernel has no KVM_SET_GUEST_DEBUG: no breakpoint or step works");
+    return facts;
+  }
+  if (auto asked = ask_everything(kernel, facts); !asked) facts.notes.push_back("probe guest: " + asked.error().what);
+  if (auto asked = ask_interrupts(kernel, facts); !asked) facts.notes.push_back("blocked interrupts: " + asked.error().what);
+  // On hardware a step that held for three nops is dropped by any rewrite of RFLAGS: set it each time.
+  if (!facts.emulated) facts.rearm_step = true;
+  explain(facts);
+  return facts;
+}
+
+}  // namespace kdbg::kvm::x86

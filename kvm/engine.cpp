@@ -1,0 +1,188 @@
+// The clients' side of the engine: registers, memory and points of a stopped guest.
+#include "kvm/engine.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace kdbg::kvm {
+namespace {
+
+Capabilities capabilities_of(const HostFacts& facts, const Arch& arch) {
+  Capabilities out;
+  out.hardware_slots = facts.hardware_exec || facts.data_watch ? arch.slot_count() : 0;
+  out.single_step = facts.single_step;
+  out.software_points = facts.int3_exit || facts.int3_internal_error || facts.hardware_exec || facts.single_step;
+  out.hardware_watch = facts.data_watch;
+  out.stepped_watch = facts.single_step;
+  out.block_interrupts = facts.block_interrupts;
+  out.notes = facts.notes;
+  return out;
+}
+
+constexpr std::uint64_t small_page = 4096;
+
+}  // namespace
+
+Engine::Engine(Vmm& vmm, const Arch& arch, const HostFacts& facts, Publish publish)
+    : vmm_(vmm), arch_(arch), facts_(facts), publish_(std::move(publish)),
+      capabilities_(capabilities_of(facts, arch)), sites_(arch, facts), runs_(vmm.vcpu_count()),
+      stop_{0, {{VcpuId{0}, {AtEntry{}}}}}, stopped_at_(std::chrono::steady_clock::now()) {}
+
+Status Engine::check(VcpuId id, bool needs_stop) const {
+  if (index(id) >= runs_.size()) {
+    return Error{Code::no_such_vcpu, fmt::format("there is no vCPU {}; the machine has {}", index(id), runs_.size())};
+  }
+  if (needs_stop && running_) return Error{Code::running, "the guest is running; interrupt it first"};
+  return Done{};
+}
+
+std::string Engine::describe(VcpuId id) {
+  if (auto ok = check(id, true); !ok) return ok.error().what;
+  return on_vcpu(id, [&] { return vmm_.cpu(id).describe(); });
+}
+
+Result<Bytes> Engine::read_register(VcpuId id, RegisterId reg) {
+  TRY(check(id, true));
+  if (index(reg) >= arch().registers.size()) {
+    return Error{Code::bad_request, fmt::format("there is no register {}", index(reg))};
+  }
+  return on_vcpu(id, [&] { return vmm_.cpu(id).read(reg); });
+}
+
+Status Engine::write_register(VcpuId id, RegisterId reg, ByteView value) {
+  TRY(check(id, true));
+  if (index(reg) >= arch().registers.size()) {
+    return Error{Code::bad_request, fmt::format("there is no register {}", index(reg))};
+  }
+  translations_.clear();  // it may be a control register
+  return on_vcpu(id, [&]() -> Status {
+    Cpu& cpu = vmm_.cpu(id);
+    const GuestVirt before = TRY(cpu.pc());
+    TRY(cpu.write(reg, value));
+    if (TRY(cpu.pc()) != before) {
+      runs_[index(id)].passed.reset();
+      runs_[index(id)].halted = false;
+    }
+    return Done{};
+  });
+}
+
+Translator Engine::translator() {
+  return [this](VcpuId id, Address at) { return translate(id, at); };
+}
+
+Result<Translation> Engine::translate(VcpuId id, Address at) {
+  TRY(check(id, false));
+  if (at.space.kind == Space::Kind::physical) return vmm_.cpu(id).translate(at);
+  if (running_) {
+    return Error{Code::running, "page tables are walked by the registers of a stopped vCPU; interrupt the guest, or "
+                                "use physical addresses"};
+  }
+  const bool named = at.space.kind == Space::Kind::root;
+  const auto key = std::tuple{named ? ~std::size_t{0} : index(id), at.space.root, at.value / small_page};
+  const std::uint64_t offset = at.value % small_page;
+  if (auto known = translations_.find(key); known != translations_.end()) {
+    Translation out = known->second;
+    out.physical.value += offset;
+    return out;
+  }
+  Translation out = TRY(on_vcpu(id, [&] { return vmm_.cpu(id).translate(at); }));
+  Translation page = out;
+  page.physical.value -= offset;
+  translations_.emplace(key, std::move(page));
+  return out;
+}
+
+Result<Bytes> Engine::read_memory(VcpuId id, Address at, std::size_t length) {
+  TRY(check(id, false));
+  Bytes out(length);
+  std::size_t done = 0;
+  while (done < length) {
+    Address here = at;
+    here.value += done;
+    auto where = translate(id, here);
+    if (!where && done == 0) return where.error();
+    if (!where) break;
+    const std::size_t count = std::min<std::uint64_t>(length - done, small_page - here.value % small_page);
+    const auto chunk = std::span(out).subspan(done, count);
+    const std::size_t got = vmm_.memory().read(where->physical, chunk);
+    sites_.hide(where->physical, chunk.first(got));
+    done += got;
+    if (got < count) break;
+  }
+  if (done == 0 && length != 0) {
+    return Error{Code::memory_fault, fmt::format("there is no memory at {:#x}", at.value)};
+  }
+  out.resize(done);
+  return out;
+}
+
+Status Engine::write_memory(VcpuId id, Address at, ByteView data) {
+  TRY(check(id, true));
+  // Find every page first, so that a hole anywhere leaves all of it unwritten.
+  std::vector<std::pair<GuestPhys, ByteView>> chunks;
+  for (std::size_t done = 0; done < data.size();) {
+    Address here = at;
+    here.value += done;
+    const auto where = TRY(translate(id, here));
+    const std::size_t count = std::min<std::uint64_t>(data.size() - done, small_page - here.value % small_page);
+    Bytes probe(count);
+    if (vmm_.memory().read(where.physical, probe) != count) {
+      return Error{Code::memory_fault, fmt::format("there is no memory at {:#x}", here.value)};
+    }
+    chunks.emplace_back(where.physical, data.subspan(done, count));
+    done += count;
+  }
+  for (const auto& [physical, chunk] : chunks) {
+    Bytes bytes(chunk.begin(), chunk.end());
+    sites_.absorb(physical, bytes);
+    vmm_.memory().write(physical, bytes);
+  }
+  translations_.clear();  // it may have been a page table
+  return Done{};
+}
+
+Status Engine::insert(VcpuId id, const Point& point) {
+  TRY(check(id, true));
+  return sites_.add(id, point);
+}
+
+Status Engine::remove(const Point& point) {
+  if (!running_) {
+    hits_.erase(point);
+    return sites_.remove(point);
+  }
+  to_remove_.push_back(point);
+  vmm_.halt();
+  return Done{};
+}
+
+std::vector<PointState> Engine::points() const {
+  std::vector<PointState> out;
+  for (const Site& site : sites_.placed().sites) {
+    const Placement& placement = site.placement;
+    std::string strategy;
+    switch (placement.method) {
+      case Placement::Method::instruction:
+        strategy = fmt::format("{} at physical {:#x}", facts_.int3_exit ? "int3" : "int3, seen as a failed emulation",
+                               placement.physical.value);
+        break;
+      case Placement::Method::slots:
+        strategy = "hardware slot";
+        for (const unsigned slot : placement.slots) strategy += fmt::format(" {}", slot);
+        break;
+      case Placement::Method::stepping:
+        strategy = "every instruction single-stepped: slow";
+        break;
+      case Placement::Method::pending:
+        strategy = placement.note.empty() ? "pending: placed at the next resume"
+                                          : "pending, looked at again at each resume: " + placement.note;
+        break;
+    }
+    const auto hits = hits_.find(site.point);
+    out.push_back({site.point, std::move(strategy), hits == hits_.end() ? 0 : hits->second});
+  }
+  return out;
+}
+
+}  // namespace kdbg::kvm

@@ -1,0 +1,117 @@
+#pragma once
+/// The debug engine: a Target on top of a Vmm. Clients' side on the strand (engine.cpp,
+/// schedule.cpp), vCPUs' side on their threads (exits.cpp), never both at once: the strand touches
+/// a vCPU only while it is parked.
+#include "kvm/vmm.hpp"
+#include "kvm/watch.hpp"
+
+#include <tuple>
+
+namespace kdbg::kvm {
+
+class Engine final : public Target {
+public:
+  using Publish = std::function<void(const Event&)>;
+  /// All must outlive the engine. `publish` is called on the strand.
+  Engine(Vmm& vmm, const Arch& arch, const HostFacts& facts, Publish publish);
+
+  // Target
+  const ArchInfo& arch() const override { return arch_.info(); }
+  const Capabilities& capabilities() const override { return capabilities_; }
+  std::size_t vcpu_count() const override { return vmm_.vcpu_count(); }
+  std::string describe(VcpuId vcpu) override;
+  bool running() const override { return running_; }
+  const Stop& stop() const override { return stop_; }
+  Result<Bytes> read_register(VcpuId vcpu, RegisterId id) override;
+  Status write_register(VcpuId vcpu, RegisterId id, ByteView value) override;
+  Result<Bytes> read_memory(VcpuId vcpu, Address at, std::size_t length) override;
+  Status write_memory(VcpuId vcpu, Address at, ByteView data) override;
+  Result<Translation> translate(VcpuId vcpu, Address at) override;
+  Status insert(VcpuId vcpu, const Point& point) override;
+  Status remove(const Point& point) override;
+  std::vector<PointState> points() const override;
+  Status resume(const Resume& how) override;
+  void interrupt(std::optional<ClientId> by) override;
+  Status reset() override;
+
+  // The Vmm's side, each call on that vCPU's own thread.
+  Verdict before_run(VcpuId id);
+  Verdict after_exit(VcpuId id, const Result<int>& run);
+  /// The Vmm served an exit and found that the guest cannot or must not go on.
+  Verdict stop_here(VcpuId id, StopReason why);
+  // On the strand: every released vCPU has parked.
+  void parked();
+
+  /// Guest memory and vCPUs as without us. On the strand, parked or not; waits.
+  Status withdraw();
+
+private:
+  /// What one vCPU is about in this run.
+  struct VcpuRun {
+    Motion motion = Motion::hold;
+    bool off_site = false;    ///< first step off the site at its pc, then `motion`
+    bool stepping = false;    ///< the entry under way is a single step
+    bool completing = false;  ///< an exit was served and waits for its completion
+    bool halted = false;      ///< HLT with nothing to end it
+    std::optional<std::uint64_t> passed;  ///< pc at which the last stop was reported: a site there was hit
+    std::vector<Access> touched;
+    std::vector<StopReason> reasons;
+  };
+
+  // exits.cpp
+  DebugPlan plan_for(const VcpuRun& run, std::uint64_t pc) const;
+  Status prepare_entry(VcpuId id);
+  Verdict on_trap(VcpuId id, const Trap& trap);
+  Verdict on_debug_exit(VcpuId id);
+  Verdict interrupted_exit(VcpuId id);
+  Verdict finish_step(VcpuId id);
+  Verdict conclude(VcpuId id);
+  Verdict crashed(VcpuId id, std::string what);
+  void add_slot_hits(VcpuId id, std::uint32_t slots);
+  bool add_execution_hits(VcpuId id);
+  bool executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
+
+  // schedule.cpp
+  Status place_sites();
+  Status prepare_run(const Resume& how);
+  void begin_phase();
+  void finish_phase();
+  std::vector<VcpuStop> gather();
+  void publish_stop(std::vector<VcpuStop> vcpus);
+  VcpuId interrupted_vcpu() const;
+  std::optional<int> powered_off() const;
+  std::optional<GuestPhys> instruction_at(VcpuId id);
+
+  Status check(VcpuId id, bool needs_stop) const;
+  Translator translator();
+  template <class F>
+  auto on_vcpu(VcpuId id, F work) {
+    std::optional<decltype(work())> out;
+    vmm_.on_vcpu(id, [&] { out.emplace(work()); });
+    return *std::move(out);
+  }
+
+  Vmm& vmm_;
+  const Arch& arch_;
+  const HostFacts& facts_;
+  Publish publish_;
+  Capabilities capabilities_;
+  Sites sites_;
+  Watches watches_;
+  std::vector<VcpuRun> runs_;
+
+  bool running_ = false;
+  bool ended_ = false;  ///< the run after a power-off: there is no guest any more
+  Stop stop_;
+  std::chrono::steady_clock::time_point stopped_at_{};
+  std::vector<VcpuId> solo_;  ///< vCPUs still to step off a site alone, before the run proper
+  std::optional<std::pair<VcpuId, GuestPhys>> lifted_;  ///< the site that is out of memory for it
+  bool interrupt_wanted_ = false;
+  std::optional<ClientId> interrupted_by_;
+  std::vector<Point> to_remove_;  ///< asked for while running; done at the next pause
+  std::map<Point, std::uint64_t> hits_;
+  /// Of this stop: page by {vCPU, or ~0 for a named root; root; page number}.
+  std::map<std::tuple<std::size_t, std::uint64_t, std::uint64_t>, Translation> translations_;
+};
+
+}  // namespace kdbg::kvm

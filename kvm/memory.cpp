@@ -1,0 +1,40 @@
+#include "kvm/memory.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace kdbg::kvm {
+
+std::span<std::byte> Ram::span_at(std::uint64_t at, std::size_t length) const {
+  for (const Range& range : ranges_) {
+    if (at >= range.start && at - range.start < range.bytes.size()) {
+      auto rest = range.bytes.subspan(at - range.start);
+      return rest.first(std::min(length, rest.size()));
+    }
+  }
+  return {};
+}
+
+std::size_t Ram::read(GuestPhys at, std::span<std::byte> out) const {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const auto from = span_at(at.value + done, out.size() - done);
+    if (from.empty()) break;
+    std::memcpy(out.data() + done, from.data(), from.size());
+    done += from.size();
+  }
+  return done;
+}
+
+std::size_t Ram::write(GuestPhys at, ByteView data) {
+  std::size_t done = 0;
+  while (done < data.size()) {
+    const auto to = span_at(at.value + done, data.size() - done);
+    if (to.empty()) break;
+    std::memcpy(to.data(), data.data() + done, to.size());
+    done += to.size();
+  }
+  return done;
+}
+
+}  // namespace kdbg::kvm

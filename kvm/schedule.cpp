@@ -1,0 +1,233 @@
+// How a run begins, is interrupted, and ends: always on the strand, always with every vCPU parked
+// or on its way there.
+//
+// A run has phases. A vCPU whose pc is at a breakpoint instruction that it has already reported
+// steps off it alone, with the instruction out of memory and every other vCPU held, so that none
+// can run past. Then all go. Between phases, and for points that leave while the guest runs, the
+// vCPUs park without any client hearing of it.
+#include "kvm/engine.hpp"
+
+#include <algorithm>
+
+namespace kdbg::kvm {
+
+Status Engine::place_sites() {
+  bool blocked = false;
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const VcpuId id{static_cast<std::uint32_t>(i)};
+    vmm_.on_vcpu(id, [&] { blocked = blocked || vmm_.cpu(id).software_points_blocked(); });
+  }
+  TRY(sites_.place(vmm_.memory(), translator(), blocked));
+  watches_.begin(sites_.placed(), vmm_.memory(), translator());
+  return Done{};
+}
+
+std::optional<GuestPhys> Engine::instruction_at(VcpuId id) {
+  std::optional<GuestPhys> out;
+  vmm_.on_vcpu(id, [&] {
+    auto pc = vmm_.cpu(id).pc();
+    if (!pc) return;
+    auto where = vmm_.cpu(id).translate(Address{pc->value});
+    if (where && sites_.installed_at(where->physical)) out = where->physical;
+  });
+  return out;
+}
+
+Status Engine::prepare_run(const Resume& how) {
+  solo_.clear();
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const VcpuId id{static_cast<std::uint32_t>(i)};
+    VcpuRun& run = runs_[i];
+    run.motion = how.motions[i];
+    run.off_site = run.stepping = false;
+    run.reasons.clear();
+    run.touched.clear();
+    if (run.motion == Motion::hold) continue;
+    bool waiting = false;
+    GuestVirt pc{};
+    Status read = Done{};
+    vmm_.on_vcpu(id, [&] {
+      auto at = vmm_.cpu(id).pc();
+      if (at) pc = *at;
+      else read = at.error();
+      waiting = run.motion == Motion::step && vmm_.cpu(id).waiting();
+    });
+    TRY(std::move(read));
+    // A step of a vCPU that waits for an interrupt would not end: it is over where it began.
+    if (waiting || (run.motion == Motion::step && run.halted)) {
+      run.reasons.emplace_back(Stepped{});
+      continue;
+    }
+    run.off_site = run.passed == pc.value || run.motion == Motion::step;
+    if (run.off_site && instruction_at(id)) solo_.push_back(id);
+  }
+  return Done{};
+}
+
+Status Engine::resume(const Resume& how) {
+  if (ended_) return Error{Code::closed, "the guest has ended"};
+  if (running_) return Error{Code::running, "the guest is running already"};
+  if (how.motions.size() != runs_.size()) return Error{Code::bad_request, "a resume needs one motion per vCPU"};
+  if (std::all_of(how.motions.begin(), how.motions.end(), [](Motion m) { return m == Motion::hold; })) {
+    return Error{Code::bad_request, "a resume that holds every vCPU would never end"};
+  }
+  const bool steps = std::count(how.motions.begin(), how.motions.end(), Motion::step) != 0;
+  if (steps && !facts_.single_step) return Error{Code::unsupported, "single-step does not work on this host's KVM"};
+  if (const auto status = powered_off()) {
+    ended_ = running_ = true;
+    vmm_.post([this, status] { publish_(Gone{*status}); });
+    return Done{};
+  }
+  TRY(place_sites());
+  TRY(prepare_run(how));
+  vmm_.hide_pause(std::chrono::steady_clock::now() - stopped_at_);
+  translations_.clear();
+  interrupt_wanted_ = false;
+  running_ = true;
+  ++stop_.epoch;
+  begin_phase();
+  return Done{};
+}
+
+std::optional<int> Engine::powered_off() const {
+  for (const VcpuStop& stopped : stop_.vcpus) {
+    for (const StopReason& reason : stopped.reasons) {
+      if (const auto* off = std::get_if<PoweredOff>(&reason)) return off->status;
+    }
+  }
+  return {};
+}
+
+void Engine::begin_phase() {
+  const bool over = std::any_of(runs_.begin(), runs_.end(), [](const VcpuRun& run) { return !run.reasons.empty(); });
+  if (over) return vmm_.post([this] { parked(); });
+  if (!solo_.empty()) {
+    const VcpuId id = solo_.back();
+    solo_.pop_back();
+    if (const auto at = instruction_at(id)) {
+      lifted_ = {id, *at};
+      if (auto lifted = sites_.lift(vmm_.memory(), *at); !lifted) {
+        runs_[index(id)].reasons.emplace_back(Crashed{lifted.error().what});
+        return vmm_.post([this] { parked(); });
+      }
+    }
+    return vmm_.release(std::span(&id, 1));
+  }
+  std::vector<VcpuId> all;
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    if (runs_[i].motion != Motion::hold) all.push_back(VcpuId{static_cast<std::uint32_t>(i)});
+  }
+  vmm_.release(all);
+}
+
+void Engine::finish_phase() {
+  if (lifted_) {
+    // Memory that was there when the site was lifted is there still; nothing else can fail here.
+    if (auto restored = sites_.restore(vmm_.memory(), lifted_->second); !restored) {
+      runs_[index(lifted_->first)].reasons.emplace_back(Crashed{restored.error().what});
+    }
+    if (runs_[index(lifted_->first)].off_site) solo_.push_back(lifted_->first);  // paused before its step was done
+    lifted_.reset();
+  }
+  for (const Point& point : to_remove_) {
+    hits_.erase(point);
+    (void)sites_.remove(point).operator bool();  // gone already is as good
+  }
+}
+
+void Engine::parked() {
+  if (!running_) return;
+  finish_phase();
+  auto stopped = gather();
+  if (!stopped.empty()) {
+    to_remove_.clear();
+    return publish_stop(std::move(stopped));
+  }
+  if (!to_remove_.empty()) {  // a pause that no client asked for
+    to_remove_.clear();
+    running_ = false;  // registers and page tables may be read
+    auto placed = place_sites();
+    translations_.clear();
+    running_ = true;
+    if (!placed) return publish_stop({{VcpuId{0}, {Crashed{placed.error().what}}}});
+  }
+  begin_phase();
+}
+
+VcpuId Engine::interrupted_vcpu() const {
+  // The vCPU that the last stop was about, unless it was held; else the first that ran.
+  const VcpuId last = stop_.vcpus.front().vcpu;
+  if (runs_[index(last)].motion != Motion::hold) return last;
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    if (runs_[i].motion != Motion::hold) return VcpuId{static_cast<std::uint32_t>(i)};
+  }
+  return last;
+}
+
+std::vector<VcpuStop> Engine::gather() {
+  std::vector<VcpuStop> out;
+  bool all_halted = solo_.empty();
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const VcpuId id{static_cast<std::uint32_t>(i)};
+    VcpuRun& run = runs_[i];
+    if (run.motion != Motion::hold) all_halted = all_halted && run.halted;
+    if (!run.reasons.empty()) out.push_back({id, std::move(run.reasons)});
+    run.reasons.clear();
+  }
+  // What a client asked to step comes first, then what was hit.
+  std::stable_partition(out.begin(), out.end(), [&](const VcpuStop& s) { return runs_[index(s.vcpu)].motion == Motion::step; });
+  if (out.empty() && interrupt_wanted_) out.push_back({interrupted_vcpu(), {Interrupted{interrupted_by_}}});
+  if (out.empty() && all_halted) out.push_back({interrupted_vcpu(), {Halted{}}});
+  return out;
+}
+
+void Engine::publish_stop(std::vector<VcpuStop> vcpus) {
+  running_ = false;
+  solo_.clear();
+  stopped_at_ = std::chrono::steady_clock::now();
+  for (const VcpuStop& stopped : vcpus) {
+    VcpuRun& run = runs_[index(stopped.vcpu)];
+    for (const StopReason& reason : stopped.reasons) {
+      const auto* exec = std::get_if<HitPoint>(&reason);
+      const auto* watch = std::get_if<HitWatch>(&reason);
+      if (exec != nullptr) ++hits_[exec->point];
+      if (watch != nullptr) ++hits_[watch->point];
+      if (exec != nullptr) {
+        vmm_.on_vcpu(stopped.vcpu, [&] {
+          if (auto pc = vmm_.cpu(stopped.vcpu).pc()) run.passed = pc->value;
+        });
+      }
+    }
+  }
+  stop_.vcpus = std::move(vcpus);
+  publish_(Stopped{stop_});
+}
+
+void Engine::interrupt(std::optional<ClientId> by) {
+  if (!running_ || interrupt_wanted_) return;
+  interrupt_wanted_ = true;
+  interrupted_by_ = by;
+  vmm_.halt();
+}
+
+Status Engine::reset() {
+  if (running_) return Error{Code::running, "the guest is running; interrupt it first"};
+  TRY(withdraw());
+  TRY(vmm_.reset());
+  sites_.forget_memory();
+  for (VcpuRun& run : runs_) run = VcpuRun{};
+  translations_.clear();
+  ++stop_.epoch;
+  publish_stop({{VcpuId{0}, {AtEntry{}}}});
+  return Done{};
+}
+
+Status Engine::withdraw() {
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const VcpuId id{static_cast<std::uint32_t>(i)};
+    TRY(on_vcpu(id, [&] { return vmm_.cpu(id).arm(DebugPlan{}); }));
+  }
+  return sites_.withdraw(vmm_.memory());
+}
+
+}  // namespace kdbg::kvm

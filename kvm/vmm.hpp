@@ -1,0 +1,41 @@
+#pragma once
+/// What the engine needs of whoever owns the virtual machine: the built-in machine today, an
+/// embedding VMM tomorrow. Knows no point, no client.
+#include "kvm/arch.hpp"
+
+#include <chrono>
+#include <functional>
+
+namespace kdbg::kvm {
+
+/// What a vCPU thread does next. The loop that a VMM runs on each vCPU's thread:
+///   v = before_run;  enter: KVM_RUN, v = after_exit;  serve: serve the exit, v = before_run;
+///   park: leave the loop.
+enum class Verdict : std::uint8_t { enter, serve, park };
+
+class Vmm {
+public:
+  virtual ~Vmm() = default;
+  virtual std::size_t vcpu_count() const = 0;
+  virtual Vcpu& vcpu(VcpuId id) = 0;
+  virtual Cpu& cpu(VcpuId id) = 0;
+  virtual GuestMemory& memory() = 0;
+
+  /// Runs `work` on the vCPU's own thread and waits for it. Only while that vCPU is parked.
+  virtual void on_vcpu(VcpuId id, const std::function<void()>& work) = 0;
+  /// Sends these vCPUs into their loops. Only while all are parked. When the last has parked
+  /// again, the engine's `parked` is called on the strand.
+  virtual void release(std::span<const VcpuId> ids) = 0;
+  /// Makes every vCPU park soon. Any thread.
+  virtual void halt() = 0;
+  virtual bool halting() const = 0;
+  /// Runs `work` later on the strand. Any thread.
+  virtual void post(std::function<void()> work) = 0;
+
+  /// The guest was stopped this long: its clocks must not have noticed.
+  virtual void hide_pause(std::chrono::nanoseconds held) = 0;
+  /// Machine reset: RAM, devices and vCPUs as at start. Only while all are parked.
+  virtual Status reset() = 0;
+};
+
+}  // namespace kdbg::kvm
