@@ -1,0 +1,203 @@
+// Wires everything together: the only file that sees every folder.
+#include "adapter/server/console.hpp"
+#include "adapter/server/options.hpp"
+#include "adapter/server/server.hpp"
+#include "kvm/arch/x86_64/arch.hpp"
+#include "kvm/arch/x86_64/probe.hpp"
+#include "kvm/engine.hpp"
+#include "kvm/facts.hpp"
+#include "kvm/machine/machine.hpp"
+#include "protocols/gdb/protocol.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <fmt/format.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace kdbg::server {
+namespace {
+
+void say(std::string_view text) { fmt::print(stderr, "kvmdbg: {}\n", text); }
+
+int fail(const Error& error) {
+  say(error.what);
+  return error.what.find("/dev/kvm") != std::string::npos ? exit_no_kvm : exit_failed;
+}
+
+Result<Bytes> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  if (!in) return Error{Code::bad_request, "cannot open " + path};
+  Bytes out(static_cast<std::size_t>(in.tellg()));
+  in.seekg(0);
+  in.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size()));
+  if (!in) return Error{Code::bad_request, "cannot read " + path};
+  return out;
+}
+
+int show_probe(const ProbeOptions& options) {
+  auto kernel = kvm::make_linux_kernel();
+  auto facts = kvm::x86::probe(*kernel);
+  if (!facts) return fail(facts.error());
+  nlohmann::ordered_json json;
+  for (const kvm::Fact& fact : kvm::rows(*facts)) {
+    std::visit([&](auto value) { json[std::string(fact.section)][std::string(fact.name)] = value; }, fact.value);
+    if (options.json) continue;
+    const auto* flag = std::get_if<bool>(&fact.value);
+    const std::string shown = flag != nullptr ? (*flag ? "yes" : "no") : fmt::format("{:.0f}", std::get<double>(fact.value));
+    fmt::print("{:<11} {:<22} {:>10}  {}\n", fact.section, fact.name, shown, fact.meaning);
+  }
+  json["notes"] = facts->notes;
+  if (options.json) {
+    fmt::print("{}\n", json.dump(2));
+    return exit_done;
+  }
+  for (const std::string& note : facts->notes) fmt::print("note: {}\n", note);
+  return exit_done;
+}
+
+gdb::KillPolicy kill_policy(const std::string& word) {
+  if (word == "pause") return gdb::KillPolicy::pause;
+  return word == "poweroff" ? gdb::KillPolicy::poweroff : gdb::KillPolicy::detach;
+}
+
+/// The status that a stop ends the guest with, if it is that kind of stop.
+std::optional<int> powered_off(const Stop& stop) {
+  for (const VcpuStop& stopped : stop.vcpus) {
+    for (const StopReason& reason : stopped.reasons) {
+      if (const auto* off = std::get_if<PoweredOff>(&reason)) return off->status;
+    }
+  }
+  return {};
+}
+
+bool crashed(const Stop& stop) {
+  const auto& reasons = stop.vcpus.front().reasons;
+  return std::any_of(reasons.begin(), reasons.end(), [](const StopReason& r) { return std::holds_alternative<Crashed>(r); });
+}
+
+class Run {
+public:
+  explicit Run(const RunOptions& options) : options_(options), signals_(io_, SIGINT, SIGTERM) {}
+
+  Result<int> operator()() {
+    TRY(prepare());
+    TRY(listen());
+    signals_.async_wait([this](boost::system::error_code error, int signal) {
+      if (!error) finish(128 + signal);
+    });
+    if (options_.go) TRY(engine_->resume(Resume{std::vector<Motion>(engine_->vcpu_count(), Motion::run)}));
+    io_.run();
+    return status_;
+  }
+  ~Run() {
+    if (server_) server_->close_all();
+    if (machine_) machine_->quiesce();
+  }
+
+private:
+  Status prepare() {
+    if (!options_.trace.empty()) {
+      std::FILE* file = std::fopen(options_.trace.c_str(), "we");
+      if (file == nullptr) return Error{Code::bad_request, "cannot open the trace file " + options_.trace};
+      trace_ = std::make_unique<Trace>(file);
+      kernel_ = kvm::make_linux_kernel([this](unsigned long request, int answer) {
+        trace_->note(fmt::format("ioctl {:#x} = {}", request, answer));
+      });
+    } else {
+      kernel_ = kvm::make_linux_kernel();
+    }
+    facts_ = TRY(kvm::x86::probe(*kernel_));
+    file_ = TRY(read_file(options_.image));
+    image_ = TRY(kvm::parse_image(file_));
+    if (!options_.initrd.empty()) initrd_ = TRY(read_file(options_.initrd));
+    files_ = {initrd_, options_.append};
+    console_ = TRY(Console::open(io_, options_.console));
+    const bool pvh = image_.entry_kind == kvm::Image::Entry::pvh;
+    const bool irqchip = options_.irqchip.empty() ? pvh : options_.irqchip == "kernel";
+    machine_ = TRY(kvm::Machine::create(*kernel_, kvm::x86_64(), facts_, {options_.cpus, options_.memory, irqchip}, image_, files_,
+                                        {[this](std::byte b) { console_->put(b); },
+                                         [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }}));
+    engine_ = std::make_unique<kvm::Engine>(*machine_, kvm::x86_64(), facts_, [this](const Event& event) { on_event(event); });
+    machine_->attach(*engine_);
+    console_->on_input([this](ByteView keys) { machine_->console_input(keys); });
+    arbiter_ = std::make_unique<Arbiter>(*engine_, *trace_);
+    return Done{};
+  }
+
+  Status listen() {
+    Settings settings;
+    settings.allow_remote = options_.allow_remote;
+    server_ = std::make_unique<Server>(io_, *engine_, *arbiter_, *trace_,
+                                       std::vector<Protocol>{gdb::protocol(kill_policy(options_.kill))}, say, settings);
+    server_->on_clients_changed([this](std::size_t count) {
+      clients_ = count;
+      if (const auto status = powered_off(engine_->stop()); status && count == 0 && !engine_->running()) finish(*status);
+    });
+    for (const std::string& note : facts_.notes) say("note: " + note);
+    if (!console_->notice().empty()) say(console_->notice());
+    for (const std::string& address : options_.listen) {
+      const std::string where = TRY(server_->listen(address));
+      say(fmt::format("{}, listening on {}", options_.go ? "running" : "stopped at the entry point", where));
+      const std::string remote = where.starts_with("unix:") ? where.substr(5) : where;
+      say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image, remote));
+    }
+    return Done{};
+  }
+
+  void on_event(const Event& event) {
+    arbiter_->publish(event);
+    if (const auto* gone = std::get_if<Gone>(&event)) return finish(gone->status);
+    const auto* stopped = std::get_if<Stopped>(&event);
+    if (stopped == nullptr) return;
+    const auto off = powered_off(stopped->stop);
+    if (off && clients_ == 0) return finish(*off);
+    if (off || crashed(stopped->stop)) {
+      say(fmt::format("vCPU {}: {}", index(stopped->stop.vcpus.front().vcpu), describe(stopped->stop.vcpus.front().reasons.front())));
+    }
+  }
+
+  /// Lets what was just sent to clients leave first.
+  void finish(int status) {
+    status_ = status;
+    boost::asio::post(io_, [this] {
+      server_->close_all();
+      boost::asio::post(io_, [this] { io_.stop(); });
+    });
+  }
+
+  const RunOptions& options_;
+  boost::asio::io_context io_{1};
+  boost::asio::signal_set signals_;
+  std::unique_ptr<Trace> trace_ = std::make_unique<Trace>();
+  std::unique_ptr<kvm::Kernel> kernel_;
+  kvm::HostFacts facts_;
+  Bytes file_, initrd_;
+  kvm::Image image_;
+  kvm::BootFiles files_;
+  std::unique_ptr<Console> console_;
+  std::unique_ptr<kvm::Machine> machine_;
+  std::unique_ptr<kvm::Engine> engine_;
+  std::unique_ptr<Arbiter> arbiter_;
+  std::unique_ptr<Server> server_;
+  std::size_t clients_ = 0;
+  int status_ = exit_done;
+};
+
+int main_with(const Options& options) {
+  if (const auto* probe = std::get_if<ProbeOptions>(&options)) return show_probe(*probe);
+  Run run(std::get<RunOptions>(options));
+  auto status = run();
+  return status ? *status : fail(status.error());
+}
+
+}  // namespace
+}  // namespace kdbg::server
+
+int main(int argc, char** argv) {
+  const auto options = kdbg::server::parse_options(argc, argv);
+  if (const int* code = std::get_if<int>(&options)) return *code;
+  return kdbg::server::main_with(std::get<kdbg::server::Options>(options));
+}

@@ -1,0 +1,31 @@
+#pragma once
+/// The command line as a value.
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace kdbg::server {
+
+struct RunOptions {
+  std::string image, initrd, append, console = "stdio", trace, kill = "detach";
+  std::string irqchip;  ///< "kernel", "none" or "": as the image wants
+  std::vector<std::string> listen;
+  std::size_t cpus = 1;
+  std::uint64_t memory = std::uint64_t{128} << 20;  ///< bytes
+  bool go = false, allow_remote = false;
+};
+struct ProbeOptions {
+  bool json = false;
+};
+using Options = std::variant<RunOptions, ProbeOptions>;
+
+/// Exit codes, as --help documents them.
+enum ExitCode : int { exit_done = 0, exit_failed = 1, exit_usage = 2, exit_no_kvm = 3 };
+
+/// The options, or the exit code of what was printed instead (help, version, a usage error).
+std::variant<Options, int> parse_options(int argc, const char* const* argv);
+
+}  // namespace kdbg::server

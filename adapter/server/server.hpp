@@ -1,0 +1,47 @@
+#pragma once
+/// All listeners and connections of one machine, on one io_context. Knows no protocol.
+#include "adapter/server/listener.hpp"
+
+#include <set>
+
+namespace kdbg::server {
+
+/// Runs on the thread that runs `io`; everything given must outlive it.
+class Server {
+public:
+  Server(boost::asio::io_context& io,
+         Target& target,
+         Arbiter& arbiter,
+         Trace& trace,
+         std::vector<Protocol> protocols,
+         Log log,
+         Settings settings = {});
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Listens from now on; returns where, in the words of the command line.
+  Result<std::string> listen(std::string_view address);
+  /// Stops listening and sends every client away: points out, guest left as it is.
+  void close_all();
+  /// Told the number of clients whenever it changes.
+  void on_clients_changed(std::function<void(std::size_t)> changed) {
+    changed_ = std::move(changed);
+  }
+
+private:
+  void accept(Socket socket, std::string peer);
+  void count();
+
+  boost::asio::io_context& io_;
+  Machine machine_;
+  std::vector<Protocol> protocols_;
+  Log log_;
+  Settings settings_;
+  std::function<void(std::size_t)> changed_;
+  std::vector<std::shared_ptr<Listener>> listeners_;
+  std::set<std::shared_ptr<Connection>> connections_;
+  std::size_t counted_ = 0;
+};
+
+} // namespace kdbg::server

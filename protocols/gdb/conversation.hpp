@@ -1,0 +1,63 @@
+#pragma once
+/// What one connection has agreed on and selected, which every packet handler may read and change.
+/// Reset with the connection; knows no framing.
+#include "adapter/session.hpp"
+#include "protocols/gdb/packet_table.hpp"
+
+namespace kdbg::gdb {
+
+/// The machine is one process.
+inline constexpr std::uint64_t process_id = 1;
+
+/// What a client's kill does. LLDB 19 sends `k` on a plain quit, so detach is the safe one.
+enum class KillPolicy : std::uint8_t { detach, pause, poweroff };
+
+/// What the client said in qSupported.
+struct Features {
+  bool multiprocess = false;
+  bool swbreak = false;
+  bool hwbreak = false;
+  bool error_text = false; ///< takes E.text
+};
+
+/// What a thread id names.
+struct ThreadRef {
+  enum class Kind : std::uint8_t { any, all, one };
+  Kind kind = Kind::any;
+  VcpuId vcpu{}; ///< for one
+};
+
+struct Conversation {
+  Session& session;
+  std::string (*render_stop)(const Conversation& conversation, const Stop& stop) = nullptr;
+  KillPolicy kill_policy = KillPolicy::detach;
+  /// Sends console output (O packets) ahead of the answer.
+  std::function<void(std::string_view)> print;
+  Features features{};
+  bool acks = true;
+  bool bare_x = false;       ///< replies to x carry no 'b': LLDB 19
+  bool physical = false;     ///< addresses are guest-physical, as QEMU's PhyMemMode
+  VcpuId general{};          ///< Hg: whose registers and memory
+  ThreadRef moving{};        ///< Hc: whom c and s move
+  bool stop_owed = false;    ///< the client has been told "running"
+  std::optional<int> gone{}; ///< exit status once the run is over
+
+  const Target& target() const { return session.target(); }
+  /// A stop reply; the vCPU it names is the selected one from then on, as with gdbserver.
+  std::string tell(const Stop& stop) {
+    general = stop.vcpus.front().vcpu;
+    return render_stop(*this, stop);
+  }
+  Address address(std::uint64_t value) const {
+    return {value, {physical ? Space::Kind::physical : Space::Kind::current}};
+  }
+};
+
+/// p1.2, 2, p1.-1, -1, p1, 0; no_such_vcpu for what does not exist.
+Result<ThreadRef> parse_thread(const Conversation& conversation, std::string_view text);
+/// 2, or p1.2 when the client takes process ids.
+std::string render_thread(const Conversation& conversation, VcpuId vcpu);
+/// E NN, or E.text when the client takes it.
+std::string render_error(const Features& features, const Error& error);
+
+} // namespace kdbg::gdb

@@ -1,0 +1,118 @@
+#include "protocols/gdb/front_end.hpp"
+
+#include "protocols/gdb/resume.hpp"
+#include "protocols/gdb/stop_reply.hpp"
+#include "protocols/gdb/text.hpp"
+
+#include <fmt/format.h>
+
+namespace kdbg::gdb {
+
+RspFrontEnd::RspFrontEnd(Session& session,
+                         Sink sink,
+                         const Dialect& dialect,
+                         KillPolicy kill_policy)
+    : outbox_(std::move(sink)),
+      dialect_(dialect),
+      conversation_{.session = session,
+                    .render_stop = dialect.render_stop,
+                    .kill_policy = kill_policy,
+                    .print = [this](std::string_view text) { print(text); }} {}
+
+Status RspFrontEnd::receive(ByteView chunk) {
+  while (auto token = decoder_.next(chunk)) {
+    note(*token);
+    handle(*token);
+    flush();
+  }
+  return Done{};
+}
+
+void RspFrontEnd::handle(const Token& token) {
+  switch (token.kind) {
+  case Token::Kind::packet:
+  case Token::Kind::oversize:
+    return handle_packet(token);
+  case Token::Kind::notification:
+    return;
+  case Token::Kind::ack:
+    return outbox_.on_ack();
+  case Token::Kind::nak:
+    return outbox_.on_nak();
+  case Token::Kind::interrupt:
+    return interrupt(conversation_);
+  }
+}
+
+void RspFrontEnd::handle_packet(const Token& token) {
+  if (!token.checksum_ok && outbox_.acks()) return outbox_.acknowledge(false);
+  outbox_.on_packet();
+  outbox_.acknowledge(true);
+  if (token.kind == Token::Kind::oversize) {
+    const Error error{Code::bad_request,
+                      fmt::format("packet is longer than {} bytes", max_payload)};
+    return outbox_.send(render_error(conversation_.features, error));
+  }
+  const auto text = answer(token.payload);
+  if (!conversation_.acks) outbox_.stop_acks();
+  if (text) outbox_.send(*text);
+}
+
+std::optional<std::string> RspFrontEnd::answer(std::string_view packet) {
+  const Row* row = find_row(dialect_.tables, packet);
+  if (!row) return "";
+  auto text = row->handler(conversation_, packet.substr(row->prefix.size()));
+  if (!text) return render_error(conversation_.features, text.error());
+  return *std::move(text);
+}
+
+void RspFrontEnd::on_event(const Event& event) {
+  if (const auto* gone = std::get_if<Gone>(&event)) conversation_.gone = gone->status;
+  const auto* stopped = std::get_if<Stopped>(&event);
+  if (!conversation_.stop_owed || (!stopped && !conversation_.gone)) return;
+  // All-stop: one stop reply for each resume, and none that nobody waits for.
+  conversation_.stop_owed = false;
+  outbox_.send(stopped ? conversation_.tell(stopped->stop) : render_exit(conversation_));
+  flush();
+}
+
+void RspFrontEnd::print(std::string_view text) {
+  constexpr std::size_t room = (max_payload - 1) / 2;
+  for (; !text.empty(); text.remove_prefix(std::min(room, text.size()))) {
+    outbox_.send("O" + to_hex(bytes_of(text.substr(0, room))));
+  }
+}
+
+void RspFrontEnd::flush() {
+  const std::string sent = outbox_.flush();
+  Trace& trace = conversation_.session.trace();
+  if (trace.on() && !sent.empty()) trace.bytes(conversation_.session.id(), "<-", bytes_of(sent));
+}
+
+void RspFrontEnd::note(const Token& token) {
+  Trace& trace = conversation_.session.trace();
+  if (!trace.on()) return;
+  std::string raw;
+  switch (token.kind) {
+  case Token::Kind::ack:
+    raw = "+";
+    break;
+  case Token::Kind::nak:
+    raw = "-";
+    break;
+  case Token::Kind::interrupt:
+    raw = "\x03";
+    break;
+  case Token::Kind::oversize:
+    return trace.note("a packet beyond the packet size was dropped");
+  case Token::Kind::notification:
+  case Token::Kind::packet:
+    raw = frame(token.payload);
+    raw.replace(raw.size() - 2, 2, token.checksum);
+    if (token.kind == Token::Kind::notification) raw.front() = '%';
+    break;
+  }
+  trace.bytes(conversation_.session.id(), "->", bytes_of(raw));
+}
+
+} // namespace kdbg::gdb

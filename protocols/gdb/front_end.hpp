@@ -1,0 +1,38 @@
+#pragma once
+/// One RSP connection: tokens in, table lookup, answers out, and a stop reply when one is owed.
+/// Knows no single packet.
+#include "protocols/gdb/codec.hpp"
+#include "protocols/gdb/conversation.hpp"
+#include "protocols/gdb/outbox.hpp"
+
+namespace kdbg::gdb {
+
+/// What a protocol on this wire format is made of; lldb's adds tables and says more at a stop.
+struct Dialect {
+  std::span<const Table> tables;
+  std::string (*render_stop)(const Conversation& conversation, const Stop& stop);
+};
+/// Plain RSP.
+const Dialect& dialect();
+
+class RspFrontEnd final : public FrontEnd {
+public:
+  RspFrontEnd(Session& session, Sink sink, const Dialect& dialect, KillPolicy kill_policy);
+  Status receive(ByteView chunk) override;
+  void on_event(const Event& event) override;
+
+private:
+  void handle(const Token& token);
+  void handle_packet(const Token& token);
+  std::optional<std::string> answer(std::string_view packet);
+  void print(std::string_view text);
+  void flush();
+  void note(const Token& token);
+
+  Decoder decoder_;
+  Outbox outbox_;
+  const Dialect& dialect_;
+  Conversation conversation_;
+};
+
+} // namespace kdbg::gdb

@@ -1,0 +1,48 @@
+#include "protocols/gdb/protocol.hpp"
+
+#include "protocols/gdb/front_end.hpp"
+#include "protocols/gdb/memory.hpp"
+#include "protocols/gdb/monitor.hpp"
+#include "protocols/gdb/points.hpp"
+#include "protocols/gdb/queries.hpp"
+#include "protocols/gdb/registers.hpp"
+#include "protocols/gdb/resume.hpp"
+#include "protocols/gdb/stop_reply.hpp"
+#include "protocols/gdb/xfer.hpp"
+
+namespace kdbg::gdb {
+namespace {
+
+bool speaks(std::byte first) {
+  constexpr std::string_view openers = "+-$%\x03";
+  return openers.find(static_cast<char>(first)) != std::string_view::npos;
+}
+
+template <KillPolicy policy>
+std::unique_ptr<FrontEnd> open(Session& session, Sink sink) {
+  return std::make_unique<RspFrontEnd>(session, std::move(sink), dialect(), policy);
+}
+
+} // namespace
+
+const Dialect& dialect() {
+  static const Table tables[] = {register_packets(), memory_packets(), point_packets(),
+                                 resume_packets(),   query_packets(),  xfer_packets(),
+                                 monitor_packets()};
+  static const Dialect plain{tables, &render_stop};
+  return plain;
+}
+
+Protocol protocol(KillPolicy kill_policy) {
+  switch (kill_policy) {
+  case KillPolicy::detach:
+    break;
+  case KillPolicy::pause:
+    return {"gdb", &speaks, &open<KillPolicy::pause>};
+  case KillPolicy::poweroff:
+    return {"gdb", &speaks, &open<KillPolicy::poweroff>};
+  }
+  return {"gdb", &speaks, &open<KillPolicy::detach>};
+}
+
+} // namespace kdbg::gdb

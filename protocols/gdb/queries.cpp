@@ -1,0 +1,130 @@
+#include "protocols/gdb/queries.hpp"
+
+#include "protocols/gdb/codec.hpp"
+#include "protocols/gdb/conversation.hpp"
+#include "protocols/gdb/text.hpp"
+#include "protocols/gdb/threads.hpp"
+
+#include <fmt/format.h>
+
+namespace kdbg::gdb {
+namespace {
+
+Features parse_features(std::string_view text) {
+  Features features;
+  Scanner scanner(text);
+  while (!scanner.done()) {
+    const std::string_view word = scanner.until(';');
+    if (word == "multiprocess+") features.multiprocess = true;
+    if (word == "swbreak+") features.swbreak = true;
+    if (word == "hwbreak+") features.hwbreak = true;
+    if (word == "error-message+") features.error_text = true;
+  }
+  return features;
+}
+
+/// Nothing is promised that this host cannot do. No memory-map: gdb would refuse every address
+/// outside it, and what is mapped changes with the page tables.
+Answer supported(Conversation& c, std::string_view arguments) {
+  c.features = parse_features(arguments);
+  const Capabilities& can = c.target().capabilities();
+  // A software point may live in a hardware slot, so either will do.
+  c.features.swbreak = c.features.swbreak && (can.software_points || can.hardware_slots > 0);
+  c.features.hwbreak = c.features.hwbreak && can.hardware_slots > 0;
+  std::string text = fmt::format("PacketSize={:x};QStartNoAckMode+;vContSupported+;"
+                                 "qXfer:features:read+;qXfer:threads:read+;binary-upload+",
+                                 max_payload);
+  if (c.features.multiprocess) text += ";multiprocess+";
+  if (c.features.swbreak) text += ";swbreak+";
+  if (c.features.hwbreak) text += ";hwbreak+";
+  if (c.features.error_text) text += ";error-message+";
+  return say(std::move(text));
+}
+
+Answer supported_bare(Conversation& c, std::string_view) {
+  return supported(c, {});
+}
+
+Answer stop_acks(Conversation& c, std::string_view) {
+  c.acks = false;
+  return say_ok();
+}
+
+Answer list_threads(Conversation& c, std::string_view) {
+  std::string text = "m";
+  for (std::size_t i = 0; i < c.target().vcpu_count(); ++i) {
+    text += (i == 0 ? "" : ",") + render_thread(c, static_cast<VcpuId>(i));
+  }
+  return say(std::move(text));
+}
+
+Answer end_of_threads(Conversation&, std::string_view) {
+  return say("l");
+}
+
+Answer thread_info(Conversation& c, std::string_view arguments) {
+  const ThreadRef thread = TRY(parse_thread(c, arguments));
+  const VcpuId vcpu = thread.kind == ThreadRef::Kind::one ? thread.vcpu : c.general;
+  const std::string text = TRY(describe_thread(c, vcpu));
+  return say(to_hex(bytes_of(text)));
+}
+
+Answer thread_alive(Conversation& c, std::string_view arguments) {
+  TRY(parse_thread(c, arguments));
+  return say_ok();
+}
+
+Answer current_thread(Conversation& c, std::string_view) {
+  return say("QC" + render_thread(c, c.general));
+}
+
+Answer select_general(Conversation& c, std::string_view arguments) {
+  const ThreadRef thread = TRY(parse_thread(c, arguments));
+  if (thread.kind == ThreadRef::Kind::one) c.general = thread.vcpu;
+  return say_ok();
+}
+
+Answer select_moving(Conversation& c, std::string_view arguments) {
+  c.moving = TRY(parse_thread(c, arguments));
+  return say_ok();
+}
+
+/// A machine is always attached to, so that a client's quit detaches from it.
+Answer attached(Conversation&, std::string_view) {
+  return say("1");
+}
+
+/// Where the guest's image was moved to. Not moved, until the server finds out.
+Answer offsets(Conversation&, std::string_view) {
+  return say("Text=0;Data=0;Bss=0");
+}
+
+/// The client offers to look symbols up for us: nothing to ask.
+Answer symbols(Conversation&, std::string_view) {
+  return say_ok();
+}
+
+constexpr Row rows[] = {
+    {"qSupported", Row::Match::exact, &supported_bare},
+    {"qSupported:", Row::Match::prefix, &supported},
+    {"QStartNoAckMode", Row::Match::exact, &stop_acks},
+    {"qfThreadInfo", Row::Match::exact, &list_threads},
+    {"qsThreadInfo", Row::Match::exact, &end_of_threads},
+    {"qThreadExtraInfo,", Row::Match::prefix, &thread_info},
+    {"T", Row::Match::prefix, &thread_alive},
+    {"qC", Row::Match::exact, &current_thread},
+    {"Hg", Row::Match::prefix, &select_general},
+    {"Hc", Row::Match::prefix, &select_moving},
+    {"qAttached", Row::Match::exact, &attached},
+    {"qAttached:", Row::Match::prefix, &attached},
+    {"qOffsets", Row::Match::exact, &offsets},
+    {"qSymbol::", Row::Match::exact, &symbols},
+};
+
+} // namespace
+
+Table query_packets() {
+  return rows;
+}
+
+} // namespace kdbg::gdb

@@ -1,0 +1,230 @@
+#include "protocols/gdb/resume.hpp"
+
+#include "adapter/commands.hpp"
+#include "protocols/gdb/stop_reply.hpp"
+#include "protocols/gdb/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace kdbg::gdb {
+namespace {
+
+Answer resume(Conversation& c, std::vector<Motion> motions) {
+  if (c.gone) return say(render_exit(c));
+  const bool moves = std::any_of(motions.begin(), motions.end(),
+                                 [](Motion motion) { return motion != Motion::hold; });
+  // No run, no stop to wait for: the present one is the answer.
+  if (!moves && !c.target().running()) return say(c.tell(c.target().stop()));
+  const bool owed = std::exchange(c.stop_owed, true);
+  if (auto resumed = c.session.execute(ResumeGuest{{std::move(motions)}}); !resumed) {
+    c.stop_owed = owed;
+    return resumed.error();
+  }
+  return say_nothing();
+}
+
+/// RSP cannot say "running" to somebody who asks, so asking stops the guest.
+Answer why_stopped(Conversation& c, std::string_view) {
+  if (c.gone) return say(render_exit(c));
+  if (!c.target().running()) return say(c.tell(c.target().stop()));
+  c.stop_owed = true;
+  TRY(c.session.execute(Interrupt{}));
+  return say_nothing();
+}
+
+// vCont
+
+Answer list_actions(Conversation&, std::string_view) {
+  return say("vCont;c;C;s;S;t");
+}
+
+/// `c`, `C05`, `s`, `S05`, `t`. Signals mean nothing to a machine and are dropped.
+Result<Motion> parse_verb(std::string_view text) {
+  if (text.empty()) return Error{Code::bad_request, "an empty vCont action"};
+  const char letter = text.front();
+  Scanner scanner(text.substr(1));
+  if (letter == 'C' || letter == 'S') TRY(scanner.hex("signal"));
+  TRY(scanner.finish());
+  switch (letter) {
+  case 'c':
+  case 'C':
+    return Motion::run;
+  case 's':
+  case 'S':
+    return Motion::step;
+  case 't':
+    return Motion::hold;
+  default:
+    return Error{Code::bad_request, fmt::format("no vCont action '{}'", letter)};
+  }
+}
+
+struct Action {
+  Motion motion = Motion::hold;
+  ThreadRef whom{ThreadRef::Kind::all};
+
+  bool means(VcpuId vcpu, VcpuId any) const {
+    if (whom.kind == ThreadRef::Kind::all) return true;
+    return vcpu == (whom.kind == ThreadRef::Kind::one ? whom.vcpu : any);
+  }
+};
+
+/// VERB or VERB:THREAD
+Result<Action> parse_action(const Conversation& c, std::string_view text) {
+  const std::size_t colon = text.find(':');
+  Action action;
+  action.motion = TRY(parse_verb(text.substr(0, colon)));
+  if (colon != std::string_view::npos) action.whom = TRY(parse_thread(c, text.substr(colon + 1)));
+  return action;
+}
+
+/// Leftmost match wins; whom no action names is held.
+Answer resume_each(Conversation& c, std::string_view arguments) {
+  std::vector<Action> actions;
+  Scanner scanner(arguments);
+  do {
+    actions.push_back(TRY(parse_action(c, scanner.until(';'))));
+  } while (!scanner.done());
+  std::vector<Motion> motions(c.target().vcpu_count(), Motion::hold);
+  for (std::size_t i = 0; i < motions.size(); ++i) {
+    const auto chosen = std::find_if(actions.begin(), actions.end(), [&](const Action& action) {
+      return action.means(static_cast<VcpuId>(i), c.general);
+    });
+    if (chosen != actions.end()) motions[i] = chosen->motion;
+  }
+  return resume(c, std::move(motions));
+}
+
+// c C s S
+
+/// As gdbserver: with a thread chosen by Hc only that one moves; else the selected one does it
+/// and the others run.
+Answer resume_plain(Conversation& c, Motion motion) {
+  const bool chosen = c.moving.kind == ThreadRef::Kind::one;
+  const VcpuId one = chosen ? c.moving.vcpu : c.general;
+  std::vector<Motion> motions(c.target().vcpu_count(), chosen ? Motion::hold : Motion::run);
+  motions[index(one)] = motion;
+  return resume(c, std::move(motions));
+}
+
+/// `c ADDR` goes on at ADDR.
+Answer resume_at(Conversation& c, Motion motion, Scanner scanner) {
+  if (scanner.done()) return resume_plain(c, motion);
+  const std::uint64_t at = TRY(scanner.hex("address"));
+  TRY(scanner.finish());
+  const ArchInfo& arch = c.target().arch();
+  Bytes value(arch.registers[index(arch.pc)].bits / 8U);
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    value[i] = static_cast<std::byte>(i < 8 ? at >> (8 * i) : 0);
+  }
+  const VcpuId one = c.moving.kind == ThreadRef::Kind::one ? c.moving.vcpu : c.general;
+  TRY(c.session.execute(WriteRegister{one, arch.pc, value}));
+  return resume_plain(c, motion);
+}
+
+Answer resume_signalled(Conversation& c, Motion motion, std::string_view arguments) {
+  Scanner scanner(arguments);
+  TRY(scanner.hex("signal"));
+  if (!scanner.done()) TRY(scanner.expect(';'));
+  return resume_at(c, motion, scanner);
+}
+
+Answer run(Conversation& c, std::string_view arguments) {
+  return resume_at(c, Motion::run, Scanner(arguments));
+}
+Answer run_signalled(Conversation& c, std::string_view arguments) {
+  return resume_signalled(c, Motion::run, arguments);
+}
+Answer step(Conversation& c, std::string_view arguments) {
+  return resume_at(c, Motion::step, Scanner(arguments));
+}
+Answer step_signalled(Conversation& c, std::string_view arguments) {
+  return resume_signalled(c, Motion::step, arguments);
+}
+
+// Leaving
+
+/// Takes this client's points out and lets the guest go on, unless somebody else holds it.
+Status detach(Conversation& c) {
+  if (c.gone) return Done{};
+  TRY(c.session.execute(RemoveAllPoints{}));
+  std::vector<Motion> motions(c.target().vcpu_count(), Motion::run);
+  auto resumed = c.session.execute(ResumeGuest{{std::move(motions)}});
+  if (!resumed && resumed.error().code != Code::not_owner) return resumed;
+  return Done{};
+}
+
+Status kill(Conversation& c) {
+  if (c.gone || c.kill_policy == KillPolicy::detach) return detach(c);
+  TRY(c.session.execute(RemoveAllPoints{}));
+  if (c.kill_policy == KillPolicy::poweroff) TRY(c.session.execute(PowerOff{}));
+  return Done{};
+}
+
+Status check_process(std::string_view text) {
+  Scanner scanner(text);
+  const std::uint64_t pid = TRY(scanner.hex("process id"));
+  TRY(scanner.finish());
+  if (pid == process_id) return Done{};
+  return Error{Code::no_such_vcpu, fmt::format("no process {:x}: there is only 1", pid)};
+}
+
+Answer detach_packet(Conversation& c, std::string_view) {
+  TRY(detach(c));
+  return say_ok();
+}
+
+Answer detach_process(Conversation& c, std::string_view pid) {
+  TRY(check_process(pid));
+  return detach_packet(c, {});
+}
+
+/// `k` has no answer; what fails here is done again when the connection closes.
+Answer kill_packet(Conversation& c, std::string_view) {
+  if (auto killed = kill(c); !killed) c.session.trace().note("kill: " + killed.error().what);
+  return say_nothing();
+}
+
+Answer kill_process(Conversation& c, std::string_view pid) {
+  TRY(check_process(pid));
+  TRY(kill(c));
+  return say_ok();
+}
+
+Answer extend(Conversation&, std::string_view) {
+  return say_ok();
+}
+
+/// Answered by the `?` that follows.
+Answer restart(Conversation& c, std::string_view) {
+  if (auto done = c.session.execute(ResetMachine{}); !done) {
+    c.session.trace().note("restart: " + done.error().what);
+  }
+  return say_nothing();
+}
+
+constexpr Row rows[] = {
+    {"?", Row::Match::exact, &why_stopped},        {"vCont?", Row::Match::exact, &list_actions},
+    {"vCont;", Row::Match::prefix, &resume_each},  {"c", Row::Match::prefix, &run},
+    {"C", Row::Match::prefix, &run_signalled},     {"s", Row::Match::prefix, &step},
+    {"S", Row::Match::prefix, &step_signalled},    {"D", Row::Match::exact, &detach_packet},
+    {"D;", Row::Match::prefix, &detach_process},   {"k", Row::Match::exact, &kill_packet},
+    {"vKill;", Row::Match::prefix, &kill_process}, {"!", Row::Match::exact, &extend},
+    {"R", Row::Match::prefix, &restart},
+};
+
+} // namespace
+
+Table resume_packets() {
+  return rows;
+}
+
+void interrupt(Conversation& conversation) {
+  if (!conversation.stop_owed) return;
+  if (auto asked = conversation.session.execute(Interrupt{}); !asked) {
+    conversation.session.trace().note("interrupt: " + asked.error().what);
+  }
+}
+
+} // namespace kdbg::gdb

@@ -1,0 +1,94 @@
+#include "protocols/gdb/stop_reply.hpp"
+
+#include "protocols/gdb/registers.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+namespace kdbg::gdb {
+namespace {
+
+// gdb's signal numbers, which are its own.
+enum class Signal : std::uint8_t { interrupt = 0x02, trap = 0x05, fault = 0x0b, terminate = 0x0f };
+
+template <class Reason>
+const Reason* find_reason(const VcpuStop& stop) {
+  for (const StopReason& reason : stop.reasons) {
+    if (const auto* found = std::get_if<Reason>(&reason)) return found;
+  }
+  return nullptr;
+}
+
+Signal signal_of(const VcpuStop& stop) {
+  if (find_reason<Crashed>(stop)) return Signal::fault;
+  if (find_reason<PoweredOff>(stop)) return Signal::terminate;
+  const bool only_interrupted =
+      std::all_of(stop.reasons.begin(), stop.reasons.end(), [](const StopReason& reason) {
+        return std::holds_alternative<Interrupted>(reason);
+      });
+  return only_interrupted ? Signal::interrupt : Signal::trap;
+}
+
+std::string_view watch_key(PointKind kind) {
+  switch (kind) {
+  case PointKind::read:
+    return "rwatch";
+  case PointKind::access:
+    return "awatch";
+  default:
+    return "watch";
+  }
+}
+
+/// gdb keeps the last of several keys, and a watch is the one that it cannot find out by itself.
+std::string render_key(const Features& features, const VcpuStop& stop) {
+  if (const auto* watch = find_reason<HitWatch>(stop)) {
+    return fmt::format("{}:{:x};", watch_key(watch->point.kind), watch->address);
+  }
+  const auto* hit = find_reason<HitPoint>(stop);
+  if (!hit) return {};
+  const bool software = hit->point.kind == PointKind::software;
+  if (software) return features.swbreak ? "swbreak:;" : "";
+  return features.hwbreak ? "hwbreak:;" : "";
+}
+
+/// What every client asks for at every stop comes with it.
+std::string render_expedited(const Conversation& conversation, VcpuId vcpu) {
+  const ArchInfo& arch = conversation.target().arch();
+  std::string text;
+  for (RegisterId id : std::set{arch.pc, arch.sp, arch.fp, arch.flags_register}) {
+    if (auto value = read_value(conversation, vcpu, id)) {
+      text += fmt::format("{:02x}:{};", index(id), *value);
+    }
+  }
+  return text;
+}
+
+} // namespace
+
+std::string render_stop(const Conversation& conversation, const Stop& stop) {
+  const VcpuStop& first = stop.vcpus.front();
+  return fmt::format("T{:02x}{}thread:{};core:{:x};{}", static_cast<unsigned>(signal_of(first)),
+                     render_expedited(conversation, first.vcpu),
+                     render_thread(conversation, first.vcpu), index(first.vcpu),
+                     render_key(conversation.features, first));
+}
+
+std::string render_exit(const Conversation& conversation) {
+  const unsigned status = static_cast<unsigned>(conversation.gone.value_or(0)) & 0xff;
+  return fmt::format("W{:02x}{}", status, conversation.features.multiprocess ? ";process:1" : "");
+}
+
+std::string render_reasons(const Stop& stop, VcpuId vcpu) {
+  std::string text;
+  for (const VcpuStop& entry : stop.vcpus) {
+    if (entry.vcpu != vcpu) continue;
+    for (const StopReason& reason : entry.reasons) {
+      text += (text.empty() ? "" : ", ") + describe(reason);
+    }
+  }
+  return text;
+}
+
+} // namespace kdbg::gdb

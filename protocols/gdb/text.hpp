@@ -1,0 +1,39 @@
+#pragma once
+/// Hex in and out, and a scanner over one packet's words. Knows no packet.
+#include "adapter/result.hpp"
+#include "adapter/types.hpp"
+
+#include <optional>
+
+namespace kdbg::gdb {
+
+ByteView bytes_of(std::string_view text);
+std::string_view text_of(ByteView bytes);
+
+std::string to_hex(ByteView bytes);
+/// bad_request for an odd count of digits or anything that is not one.
+Result<Bytes> from_hex(std::string_view digits);
+std::optional<unsigned> hex_digit(char c);
+
+/// Reads a packet's arguments from the left; a failed read consumes nothing.
+class Scanner {
+public:
+  explicit Scanner(std::string_view text) : text_(text) {}
+  bool done() const { return text_.empty(); }
+  std::string_view rest() const { return text_; }
+  /// Takes `c` if it is next.
+  bool take(char c);
+  /// bad_request when `c` is not next.
+  Status expect(char c);
+  /// bad_request when something is left.
+  Status finish() const;
+  /// 1 to 16 hex digits; `what` names the number in errors.
+  Result<std::uint64_t> hex(std::string_view what);
+  /// Everything before the next `separator` (which goes too), or all that is left.
+  std::string_view until(char separator);
+
+private:
+  std::string_view text_;
+};
+
+} // namespace kdbg::gdb

@@ -1,0 +1,71 @@
+#include "protocols/gdb/xfer.hpp"
+
+#include "protocols/gdb/codec.hpp"
+#include "protocols/gdb/conversation.hpp"
+#include "protocols/gdb/target_xml.hpp"
+#include "protocols/gdb/text.hpp"
+#include "protocols/gdb/threads.hpp"
+
+#include <fmt/format.h>
+
+namespace kdbg::gdb {
+namespace {
+
+struct Request {
+  std::string_view annex;
+  std::uint64_t offset = 0, length = 0;
+};
+
+/// ANNEX:OFFSET,LENGTH
+Result<Request> parse(std::string_view arguments) {
+  Request request;
+  Scanner scanner(arguments);
+  request.annex = scanner.until(':');
+  request.offset = TRY(scanner.hex("offset"));
+  TRY(scanner.expect(','));
+  request.length = TRY(scanner.hex("length"));
+  TRY(scanner.finish());
+  return request;
+}
+
+/// `m` when more follows, `l` with the last piece.
+Answer slice(const std::string& document, const Request& request) {
+  if (request.offset > document.size()) {
+    return Error{Code::bad_request,
+                 fmt::format("offset {} is beyond the end at {}", request.offset, document.size())};
+  }
+  std::string_view rest(document);
+  rest.remove_prefix(static_cast<std::size_t>(request.offset));
+  const auto asked = static_cast<std::size_t>(std::min<std::uint64_t>(request.length, rest.size()));
+  const std::string_view piece = fit(rest.substr(0, asked), max_payload - 1);
+  return say((piece.size() == rest.size() ? "l" : "m") + std::string(piece));
+}
+
+Answer no_such_annex() {
+  return say("E00");
+}
+
+Answer read_features(Conversation& c, std::string_view arguments) {
+  const Request request = TRY(parse(arguments));
+  if (request.annex != "target.xml") return no_such_annex();
+  return slice(render_target_xml(c.target().arch()), request);
+}
+
+Answer read_threads(Conversation& c, std::string_view arguments) {
+  const Request request = TRY(parse(arguments));
+  if (!request.annex.empty()) return no_such_annex();
+  return slice(render_threads(c), request);
+}
+
+constexpr Row rows[] = {
+    {"qXfer:features:read:", Row::Match::prefix, &read_features},
+    {"qXfer:threads:read:", Row::Match::prefix, &read_threads},
+};
+
+} // namespace
+
+Table xfer_packets() {
+  return rows;
+}
+
+} // namespace kdbg::gdb
