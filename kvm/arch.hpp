@@ -76,6 +76,13 @@ struct Access {
   bool reads = false, writes = false;
 };
 
+/// How one instruction is stepped.
+struct StepPlan {
+  bool done = false;  ///< the instruction was carried out without entering the guest
+  /// Where the step ends when its trap would come too late: a slot there stops it.
+  std::optional<std::uint64_t> stop_at;
+};
+
 /// One vCPU as its architecture sees it. Called on the vCPU's own thread or while it is parked.
 class Cpu {
 public:
@@ -92,17 +99,18 @@ public:
   /// "long mode, ring 0".
   virtual std::string describe() = 0;
   /// Waits for an interrupt or start-up message: a step would not end.
-  virtual bool waiting() = 0;
+  virtual Result<bool> waiting() = 0;
   /// Software breakpoints cannot stop this vCPU in its present mode.
-  virtual bool software_points_blocked() = 0;
+  virtual Result<bool> software_points_blocked() = 0;
 
   /// Makes KVM do as planned; no ioctl when it does already. Pending register writes and
   /// injections are handed over first.
   virtual Status arm(const DebugPlan& plan) = 0;
-  /// Looks at the instruction at pc before a step, and after it puts right what stepping left in
-  /// the guest (trap flag in images on the stack, in r11, in exception frames).
-  virtual Status begin_step() = 0;
-  virtual Status end_step() = 0;
+  /// Looks at the instruction at pc, before `arm` for a step of it.
+  virtual Result<StepPlan> begin_step() = 0;
+  /// Puts right what stepping left in the guest (trap flag in images on the stack, in r11, in
+  /// exception frames). False while a repeated instruction is between two of its rounds.
+  virtual Result<bool> end_step() = 0;
   /// Has anything moved since begin_step? For steps whose debug exit KVM swallows.
   virtual Result<bool> step_progressed() = 0;
   /// Memory that the instruction at pc is about to touch.

@@ -51,6 +51,7 @@ private:
     Motion motion = Motion::hold;
     bool off_site = false;    ///< first step off the site at its pc, then `motion`
     bool stepping = false;    ///< the entry under way is a single step
+    std::optional<unsigned> end_slot;  ///< slot that ends this step, beside its trap
     bool completing = false;  ///< an exit was served and waits for its completion
     bool halted = false;      ///< HLT with nothing to end it
     std::optional<std::uint64_t> passed;  ///< pc at which the last stop was reported: a site there was hit
@@ -59,28 +60,32 @@ private:
   };
 
   // exits.cpp
-  DebugPlan plan_for(const VcpuRun& run, std::uint64_t pc) const;
-  Status prepare_entry(VcpuId id);
+  DebugPlan plan_for(VcpuRun& run, std::uint64_t pc, const StepPlan& step) const;
+  Result<bool> prepare_entry(VcpuId id);
   Verdict on_trap(VcpuId id, const Trap& trap);
   Verdict on_debug_exit(VcpuId id);
   Verdict interrupted_exit(VcpuId id);
   Verdict finish_step(VcpuId id);
   Verdict conclude(VcpuId id);
   Verdict crashed(VcpuId id, std::string what);
-  void add_slot_hits(VcpuId id, std::uint32_t slots);
-  bool add_execution_hits(VcpuId id);
-  bool executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
+  Status add_slot_hits(VcpuId id, std::uint32_t slots);
+  Result<bool> add_execution_hits(VcpuId id);
+  Result<bool> executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
+  Result<Verdict> take_trap(VcpuId id, const Trap& trap);
+  Result<Verdict> take_step(VcpuId id);
 
   // schedule.cpp
   Status place_sites();
   Status prepare_run(const Resume& how);
   void begin_phase();
+  Status lift_for(VcpuId id);
   void finish_phase();
   std::vector<VcpuStop> gather();
   void publish_stop(std::vector<VcpuStop> vcpus);
   VcpuId interrupted_vcpu() const;
   std::optional<int> powered_off() const;
-  std::optional<GuestPhys> instruction_at(VcpuId id);
+  Result<std::optional<GuestPhys>> instruction_at(VcpuId id);
+  Result<bool> prepare_vcpu(VcpuId id);
 
   Status check(VcpuId id, bool needs_stop) const;
   Translator translator();

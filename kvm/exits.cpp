@@ -2,13 +2,14 @@
 // threads; reads the placed sites, which change only while every vCPU is parked.
 #include "kvm/engine.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
 
 namespace kdbg::kvm {
 
-DebugPlan Engine::plan_for(const VcpuRun& run, std::uint64_t pc) const {
+DebugPlan Engine::plan_for(VcpuRun& run, std::uint64_t pc, const StepPlan& step) const {
   const Placed& placed = sites_.placed();
   const bool asked = run.off_site || run.motion == Motion::step;
   DebugPlan plan{asked || placed.stepping, placed.instructions && facts_.int3_exit, asked && facts_.block_interrupts,
@@ -19,21 +20,28 @@ DebugPlan Engine::plan_for(const VcpuRun& run, std::uint64_t pc) const {
       if (slot && slot->kind == PointKind::hardware && slot->address == pc) slot.reset();
     }
   }
+  run.end_slot.reset();
+  for (unsigned n = 0; step.stop_at && n < arch_.slot_count() && !run.end_slot; ++n) {
+    if (plan.slots[n]) continue;
+    plan.slots[n] = Slot{*step.stop_at, 1, PointKind::hardware};
+    run.end_slot = n;
+  }
   return plan;
 }
 
-Status Engine::prepare_entry(VcpuId id) {
+/// True when the step that was asked for is done already, without entering the guest.
+Result<bool> Engine::prepare_entry(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   Cpu& cpu = vmm_.cpu(id);
   const bool stepping = run.off_site || run.motion == Motion::step || sites_.placed().stepping;
   const std::uint64_t pc = stepping ? TRY(cpu.pc()).value : 0;
-  TRY(cpu.arm(plan_for(run, pc)));
+  const StepPlan step = stepping ? TRY(cpu.begin_step()) : StepPlan{};
   run.stepping = stepping;
   if (!run.off_site) run.passed.reset();
-  if (!stepping) return Done{};
-  TRY(cpu.begin_step());
-  if (sites_.placed().stepping) run.touched = TRY(cpu.accesses());
-  return Done{};
+  if (step.done) return true;
+  TRY(cpu.arm(plan_for(run, pc, step)));
+  if (stepping && sites_.placed().stepping) run.touched = TRY(cpu.accesses());
+  return false;
 }
 
 Verdict Engine::before_run(VcpuId id) {
@@ -50,9 +58,13 @@ Verdict Engine::before_run(VcpuId id) {
     }
   }
   if (run.halted && !run.stepping) return Verdict::park;
-  if (vmm_.halting()) return Verdict::park;
-  if (auto prepared = prepare_entry(id); !prepared) return crashed(id, prepared.error().what);
-  return Verdict::enter;
+  while (!vmm_.halting()) {
+    auto done = prepare_entry(id);
+    if (!done) return crashed(id, done.error().what);
+    if (!*done) return Verdict::enter;
+    if (const Verdict verdict = finish_step(id); verdict != Verdict::enter) return verdict;
+  }
+  return Verdict::park;
 }
 
 Verdict Engine::after_exit(VcpuId id, const Result<int>& run) {
@@ -97,57 +109,57 @@ Verdict Engine::on_debug_exit(VcpuId id) {
   if (!trap) return crashed(id, trap.error().what);
   if (*trap) return on_trap(id, **trap);
   const kvm_run& page = vmm_.vcpu(id).run_page();
-  constexpr const char* suberrors[] = {"", "cannot emulate the instruction at pc", "simultaneous exceptions",
+  constexpr const char* suberrors[] = {"", "cannot emulate the instruction", "simultaneous exceptions",
                                        "exit while delivering an event", "unexpected exit reason"};
   const std::uint32_t suberror = page.internal.suberror;
-  return crashed(id, fmt::format("KVM internal error {}: {}", suberror,
-                                 suberror < std::size(suberrors) ? suberrors[suberror] : "unknown"));
+  std::string where;
+  if (auto pc = vmm_.cpu(id).pc()) where = fmt::format(" at {:#x}", pc->value);
+  return crashed(id, fmt::format("KVM internal error {}: {}{}", suberror,
+                                 suberror < std::size(suberrors) ? suberrors[suberror] : "unknown", where));
 }
 
 Verdict Engine::on_trap(VcpuId id, const Trap& trap) {
-  VcpuRun& run = runs_[index(id)];
-  if (trap.slots != 0) add_slot_hits(id, trap.slots);
-  bool guests = trap.guests;
-  if (trap.software && !add_execution_hits(id)) guests = true;
-  if (guests) {
-    if (auto passed = vmm_.cpu(id).pass_to_guest(trap); !passed) return crashed(id, passed.error().what);
-  }
-  if (trap.stepped) return finish_step(id);
-  if (run.stepping && !guests && !run.reasons.empty()) run.off_site = false;
-  return conclude(id);
+  auto verdict = take_trap(id, trap);
+  return verdict ? *verdict : crashed(id, verdict.error().what);
 }
 
-bool Engine::executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const {
-  if (is_watch(site.point.kind)) return false;
+Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
+  VcpuRun& run = runs_[index(id)];
+  const bool step_ended = trap.stepped || (run.stepping && run.end_slot && (trap.slots >> *run.end_slot & 1) != 0);
+  if (trap.slots != 0) TRY(add_slot_hits(id, trap.slots));
+  const bool guests = trap.guests || (trap.software && !TRY(add_execution_hits(id)));
+  if (guests) TRY(vmm_.cpu(id).pass_to_guest(trap));
+  return step_ended ? take_step(id) : conclude(id);
+}
+
+Result<bool> Engine::executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const {
+  if (is_watch(site.point.kind) || site.placement.method == Placement::Method::pending) return false;
   const Space& space = site.point.at.space;
-  if (space.kind == Space::Kind::current && site.placement.method != Placement::Method::instruction) {
-    return site.point.at.value == pc;
-  }
-  if (space.kind == Space::Kind::root) {
-    auto root = cpu.root();
-    return site.point.at.value == pc && root && *root == space.root;
-  }
+  const bool patched = site.placement.method == Placement::Method::instruction;
+  if (space.kind == Space::Kind::current && !patched) return site.point.at.value == pc;
+  if (space.kind == Space::Kind::root) return site.point.at.value == pc && TRY(cpu.root()) == space.root;
   auto where = cpu.translate(Address{pc});
-  if (!where) return false;
-  return site.placement.method == Placement::Method::instruction ? where->physical == site.placement.physical
-                                                                  : where->physical.value == site.point.at.value;
+  if (!where && where.error().code == Code::kernel) return where.error();
+  const std::uint64_t physical = patched ? site.placement.physical.value : site.point.at.value;
+  return where && where->physical.value == physical;
 }
 
 /// Every execution point at pc becomes a reason, however it is placed. True when there was one.
-bool Engine::add_execution_hits(VcpuId id) {
+Result<bool> Engine::add_execution_hits(VcpuId id) {
   Cpu& cpu = vmm_.cpu(id);
-  auto pc = cpu.pc();
-  if (!pc) return false;
+  VcpuRun& run = runs_[index(id)];
+  const GuestVirt pc = TRY(cpu.pc());
   bool any = false;
   for (const Site& site : sites_.placed().sites) {
-    if (site.placement.method == Placement::Method::pending || !executes_at(site, cpu, pc->value)) continue;
-    runs_[index(id)].reasons.emplace_back(HitPoint{site.point});
+    if (!TRY(executes_at(site, cpu, pc.value))) continue;
+    run.reasons.emplace_back(HitPoint{site.point});
+    run.passed = pc.value;
     any = true;
   }
   return any;
 }
 
-void Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
+Status Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
   bool executed = false;
   for (const Site& site : sites_.placed().sites) {
     if (site.placement.method != Placement::Method::slots) continue;
@@ -155,25 +167,36 @@ void Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
     for (const unsigned slot : site.placement.slots) hit = hit || (slots >> slot & 1) != 0;
     if (!hit) continue;
     if (!is_watch(site.point.kind)) executed = true;
-    else if (auto watch = watches_.fired(vmm_.cpu(id), site.point)) runs_[index(id)].reasons.emplace_back(*watch);
+    else if (auto watch = watches_.fired(site.point)) runs_[index(id)].reasons.emplace_back(*watch);
   }
-  if (executed) add_execution_hits(id);
+  if (executed) TRY(add_execution_hits(id));
+  return Done{};
 }
 
 Verdict Engine::finish_step(VcpuId id) {
+  auto verdict = take_step(id);
+  return verdict ? *verdict : crashed(id, verdict.error().what);
+}
+
+Result<Verdict> Engine::take_step(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   Cpu& cpu = vmm_.cpu(id);
-  if (auto ended = cpu.end_step(); !ended) return crashed(id, ended.error().what);
+  const bool complete = TRY(cpu.end_step());
   run.stepping = false;
-  run.passed.reset();
   if (sites_.placed().stepping) {
-    for (HitWatch& hit : watches_.compare(cpu, run.touched)) run.reasons.emplace_back(std::move(hit));
+    for (HitWatch& hit : TRY(watches_.compare(cpu, run.touched))) run.reasons.emplace_back(std::move(hit));
   }
+  // A repeated instruction is stepped off its site as a whole: its next round is not a new hit.
+  if (!complete && run.off_site && run.motion == Motion::run && run.reasons.empty()) return Verdict::enter;
   const bool alone = lifted_.has_value();
   run.off_site = false;
+  run.passed.reset();
   if (run.motion == Motion::step) run.reasons.emplace_back(Stepped{});
-  // Arriving at a site is hitting it: the step that ends there and the hit are one stop.
-  if (run.motion == Motion::step || sites_.placed().stepping) add_execution_hits(id);
+  // Arriving at a site is hitting it: the step that ends there and the hit are one stop. A slot
+  // that ended this step has been added already.
+  const bool arrived = run.motion == Motion::step || sites_.placed().stepping;
+  const bool known = std::any_of(run.reasons.begin(), run.reasons.end(), [](const StopReason& r) { return std::holds_alternative<HitPoint>(r); });
+  if (arrived && !known) TRY(add_execution_hits(id));
   if (run.reasons.empty() && alone) return Verdict::park;
   return conclude(id);
 }

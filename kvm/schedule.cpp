@@ -15,22 +15,34 @@ Status Engine::place_sites() {
   bool blocked = false;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const VcpuId id{static_cast<std::uint32_t>(i)};
-    vmm_.on_vcpu(id, [&] { blocked = blocked || vmm_.cpu(id).software_points_blocked(); });
+    blocked = TRY(on_vcpu(id, [&] { return vmm_.cpu(id).software_points_blocked(); })) || blocked;
   }
   TRY(sites_.place(vmm_.memory(), translator(), blocked));
-  watches_.begin(sites_.placed(), vmm_.memory(), translator());
-  return Done{};
+  return watches_.begin(sites_.placed(), vmm_.memory(), translator(), runs_.size());
 }
 
-std::optional<GuestPhys> Engine::instruction_at(VcpuId id) {
-  std::optional<GuestPhys> out;
-  vmm_.on_vcpu(id, [&] {
-    auto pc = vmm_.cpu(id).pc();
-    if (!pc) return;
-    auto where = vmm_.cpu(id).translate(Address{pc->value});
-    if (where && sites_.installed_at(where->physical)) out = where->physical;
+Result<std::optional<GuestPhys>> Engine::instruction_at(VcpuId id) {
+  return on_vcpu(id, [&]() -> Result<std::optional<GuestPhys>> {
+    const GuestVirt pc = TRY(vmm_.cpu(id).pc());
+    auto where = vmm_.cpu(id).translate(Address{pc.value});
+    if (!where && where.error().code == Code::kernel) return where.error();
+    if (where && sites_.installed_at(where->physical)) return std::optional(where->physical);
+    return std::optional<GuestPhys>{};
   });
-  return out;
+}
+
+/// True when this vCPU must first step off a breakpoint instruction alone.
+Result<bool> Engine::prepare_vcpu(VcpuId id) {
+  VcpuRun& run = runs_[index(id)];
+  const bool steps = run.motion == Motion::step;
+  const GuestVirt pc = TRY(on_vcpu(id, [&] { return vmm_.cpu(id).pc(); }));
+  // A step of a vCPU that waits for an interrupt would not end: it is over where it began.
+  if (steps && (run.halted || TRY(on_vcpu(id, [&] { return vmm_.cpu(id).waiting(); })))) {
+    run.reasons.emplace_back(Stepped{});
+    return false;
+  }
+  run.off_site = run.passed == pc.value || steps;
+  return run.off_site && TRY(instruction_at(id));
 }
 
 Status Engine::prepare_run(const Resume& how) {
@@ -42,24 +54,7 @@ Status Engine::prepare_run(const Resume& how) {
     run.off_site = run.stepping = false;
     run.reasons.clear();
     run.touched.clear();
-    if (run.motion == Motion::hold) continue;
-    bool waiting = false;
-    GuestVirt pc{};
-    Status read = Done{};
-    vmm_.on_vcpu(id, [&] {
-      auto at = vmm_.cpu(id).pc();
-      if (at) pc = *at;
-      else read = at.error();
-      waiting = run.motion == Motion::step && vmm_.cpu(id).waiting();
-    });
-    TRY(std::move(read));
-    // A step of a vCPU that waits for an interrupt would not end: it is over where it began.
-    if (waiting || (run.motion == Motion::step && run.halted)) {
-      run.reasons.emplace_back(Stepped{});
-      continue;
-    }
-    run.off_site = run.passed == pc.value || run.motion == Motion::step;
-    if (run.off_site && instruction_at(id)) solo_.push_back(id);
+    if (run.motion != Motion::hold && TRY(prepare_vcpu(id))) solo_.push_back(id);
   }
   return Done{};
 }
@@ -104,12 +99,9 @@ void Engine::begin_phase() {
   if (!solo_.empty()) {
     const VcpuId id = solo_.back();
     solo_.pop_back();
-    if (const auto at = instruction_at(id)) {
-      lifted_ = {id, *at};
-      if (auto lifted = sites_.lift(vmm_.memory(), *at); !lifted) {
-        runs_[index(id)].reasons.emplace_back(Crashed{lifted.error().what});
-        return vmm_.post([this] { parked(); });
-      }
+    if (auto lifted = lift_for(id); !lifted) {
+      runs_[index(id)].reasons.emplace_back(Crashed{lifted.error().what});
+      return vmm_.post([this] { parked(); });
     }
     return vmm_.release(std::span(&id, 1));
   }
@@ -118,6 +110,14 @@ void Engine::begin_phase() {
     if (runs_[i].motion != Motion::hold) all.push_back(VcpuId{static_cast<std::uint32_t>(i)});
   }
   vmm_.release(all);
+}
+
+Status Engine::lift_for(VcpuId id) {
+  const auto at = TRY(instruction_at(id));
+  if (!at) return Done{};
+  TRY(sites_.lift(vmm_.memory(), *at));
+  lifted_ = {id, *at};
+  return Done{};
 }
 
 void Engine::finish_phase() {
@@ -186,17 +186,11 @@ void Engine::publish_stop(std::vector<VcpuStop> vcpus) {
   solo_.clear();
   stopped_at_ = std::chrono::steady_clock::now();
   for (const VcpuStop& stopped : vcpus) {
-    VcpuRun& run = runs_[index(stopped.vcpu)];
     for (const StopReason& reason : stopped.reasons) {
       const auto* exec = std::get_if<HitPoint>(&reason);
       const auto* watch = std::get_if<HitWatch>(&reason);
       if (exec != nullptr) ++hits_[exec->point];
       if (watch != nullptr) ++hits_[watch->point];
-      if (exec != nullptr) {
-        vmm_.on_vcpu(stopped.vcpu, [&] {
-          if (auto pc = vmm_.cpu(stopped.vcpu).pc()) run.passed = pc->value;
-        });
-      }
     }
   }
   stop_.vcpus = std::move(vcpus);

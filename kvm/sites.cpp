@@ -8,6 +8,8 @@ namespace {
 
 using Method = Placement::Method;
 
+constexpr std::uint64_t most_compared = 1u << 16;
+
 Error no_slots(const Point& point, unsigned count) {
   return {Code::no_free_slot, fmt::format("cannot insert {} point at {:#x}: all {} hardware slots are in use",
                                           name(point.kind), point.at.value, count)};
@@ -41,6 +43,10 @@ Result<std::vector<Slot>> Sites::required_slots(const Point& point) const {
                  fmt::format("a watch of {} bytes at {:#x} does not fit {} hardware slots of at most 8 aligned bytes",
                              point.length, point.at.value, arch_.slot_count())};
   }
+  if (facts_.single_step && point.length > most_compared) {
+    return Error{Code::unsupported, fmt::format("a watch of {} bytes at {:#x} is compared after every instruction: at most {} bytes",
+                                                point.length, point.at.value, most_compared)};
+  }
   if (facts_.single_step) return std::vector<Slot>{};
   return Error{Code::unsupported, "watchpoints do not work on this host's KVM: neither data breakpoints nor single-step"};
 }
@@ -62,7 +68,7 @@ bool Sites::take_slot(const Slot& slot, Plan& plan, Placement& placement) const 
   return free && take(*free);
 }
 
-Placement Sites::place_software(const Site& site, Plan& plan, const GuestMemory* memory, const Translator* translate,
+Result<Placement> Sites::place_software(const Site& site, Plan& plan, const GuestMemory* memory, const Translator* translate,
                                 bool instructions_blocked) const {
   if (site.placement.method == Method::instruction && !instructions_blocked) return site.placement;
   Placement out;
@@ -70,18 +76,20 @@ Placement Sites::place_software(const Site& site, Plan& plan, const GuestMemory*
   if (translate != nullptr) {
     auto where = (*translate)(site.vcpu, site.point.at);
     std::byte probe{};
+    if (!where && where.error().code == Code::kernel) return where.error();
     if (!where) out.note = where.error().what;
     else if (memory->read(where->physical, std::span(&probe, 1)) == 1) physical = where->physical;
     else out.note = fmt::format("{:#x} is physical {:#x}, which is not memory", site.point.at.value, where->physical.value);
   }
   const bool can_patch = physical && !instructions_blocked && (facts_.int3_exit || facts_.int3_internal_error);
-  if (facts_.int3_exit && can_patch) return {Method::instruction, {}, *physical, {}};
+  const auto patch = [&] { return Placement{Method::instruction, {}, *physical, {}}; };
+  if (facts_.int3_exit && can_patch) return patch();
   const bool linear = site.point.at.space.kind == Space::Kind::current;
   if (facts_.hardware_exec && linear && take_slot({site.point.at.value, 1, PointKind::hardware}, plan, out)) {
     out.method = Method::slots;
     return out;
   }
-  if (can_patch) return {Method::instruction, {}, *physical, {}};
+  if (can_patch) return patch();
   if (facts_.single_step && (physical || linear)) out.method = Method::stepping;
   return out;
 }
@@ -105,7 +113,7 @@ Result<Sites::Plan> Sites::plan(const std::vector<Site>& sites, const GuestMemor
   }
   for (std::size_t i = 0; i < sites.size(); ++i) {
     if (sites[i].point.kind == PointKind::software) {
-      out.placements[i] = place_software(sites[i], out, memory, translate, instructions_blocked);
+      out.placements[i] = TRY(place_software(sites[i], out, memory, translate, instructions_blocked));
     }
   }
   return out;

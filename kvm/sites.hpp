@@ -73,7 +73,7 @@ private:
   Result<Plan> plan(const std::vector<Site>& sites, const GuestMemory* memory, const Translator* translate,
                     bool instructions_blocked) const;
   Result<std::vector<Slot>> required_slots(const Point& point) const;
-  Placement place_software(const Site& site, Plan& plan, const GuestMemory* memory, const Translator* translate,
+  Result<Placement> place_software(const Site& site, Plan& plan, const GuestMemory* memory, const Translator* translate,
                            bool instructions_blocked) const;
   bool take_slot(const Slot& slot, Plan& plan, Placement& placement) const;
   Status install(GuestMemory& memory, GuestPhys at);

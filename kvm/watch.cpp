@@ -5,17 +5,9 @@
 namespace kdbg::kvm {
 namespace {
 
-bool overlaps(const Access& access, const Point& point) {
-  return access.length != 0 && access.address <= point.at.value + (point.length - 1) &&
-         point.at.value <= access.address + (access.length - 1);
-}
-
-std::uint64_t first_touched(const std::vector<Access>& touched, const Point& point) {
-  for (const Access& access : touched) {
-    if (overlaps(access, point)) return std::max(access.address, point.at.value);
-  }
-  return point.at.value;
-}
+/// With several vCPUs a change is whoever's instruction wrote there; one that none admits to (a
+/// device, an instruction that could not be decoded) is reported after so many comparisons.
+constexpr unsigned patience = 1000;
 
 /// Does this kind of watch report such an access?
 bool reports(PointKind kind, bool read, bool wrote) {
@@ -24,80 +16,99 @@ bool reports(PointKind kind, bool read, bool wrote) {
   return read || wrote;
 }
 
+bool overlaps(std::uint64_t a, std::uint64_t a_length, std::uint64_t b, std::uint64_t b_length) {
+  return a_length != 0 && b_length != 0 && a <= b + (b_length - 1) && b <= a + (a_length - 1);
+}
+
 }  // namespace
 
-void Watches::resolve(Watched& watched, const std::function<Result<Translation>(Address)>& translate) {
+Status Watches::resolve(Watched& watched, const std::function<Result<Translation>(Address)>& translate) {
   watched.pieces.clear();
   for (std::uint64_t done = 0; done < watched.point.length;) {
     Address at = watched.point.at;
     at.value += done;
     auto where = translate(at);
-    if (!where) return;  // not mapped yet: no value, and nothing to compare
+    if (!where && where.error().code == Code::kernel) return where.error();
+    if (!where) {  // not mapped yet: nothing to compare
+      watched.pieces.clear();
+      return Done{};
+    }
     const std::uint64_t page = where->page_size == 0 ? 4096 : where->page_size;
     const std::uint64_t count = std::min(watched.point.length - done, page - (where->physical.value & (page - 1)));
-    watched.pieces.emplace_back(where->physical, count);
+    watched.pieces.push_back({where->physical.value, count, at.value});
     done += count;
   }
-}
-
-void Watches::resolve_for(Watched& watched, Cpu& cpu) {
-  auto root = cpu.root();
-  if (!root || watched.root == *root) return;
-  const bool first = watched.pieces.empty();
-  resolve(watched, [&](Address at) { return cpu.translate(at); });
-  watched.root = *root;
-  if (first) watched.value = read(watched);
+  watched.value = read(watched);
+  return Done{};
 }
 
 Bytes Watches::read(const Watched& watched) const {
   Bytes out;
-  for (const auto& [at, count] : watched.pieces) {
+  for (const Piece& piece : watched.pieces) {
     const std::size_t before = out.size();
-    out.resize(before + count);
-    out.resize(before + memory_->read(at, std::span(out).subspan(before)));
+    out.resize(before + piece.length);
+    out.resize(before + memory_->read(GuestPhys{piece.physical}, std::span(out).subspan(before)));
   }
   return out;
 }
 
-void Watches::begin(const Placed& placed, GuestMemory& memory, const Translator& translate) {
+Status Watches::begin(const Placed& placed, GuestMemory& memory, const Translator& translate, std::size_t vcpus) {
   memory_ = &memory;
+  vcpus_ = vcpus;
   watched_.clear();
   for (const Site& site : placed.sites) {
     if (!is_watch(site.point.kind)) continue;
-    Watched watched{site.point, site.placement.method == Placement::Method::stepping, {}, {}, {}};
-    resolve(watched, [&](Address at) { return translate(site.vcpu, at); });
-    watched.value = read(watched);
+    Watched watched;
+    watched.point = site.point;
+    watched.stepped = site.placement.method == Placement::Method::stepping;
+    TRY(resolve(watched, [&](Address at) { return translate(site.vcpu, at); }));
     watched_.push_back(std::move(watched));
   }
+  return Done{};
 }
 
-std::vector<HitWatch> Watches::compare(Cpu& cpu, const std::vector<Access>& touched) {
+Result<Watches::Touch> Watches::touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& touched) const {
+  Touch out{false, false, watched.point.at.value};
+  for (const Access& access : touched) {
+    auto where = cpu.translate(Address{access.address});
+    if (!where && where.error().code == Code::kernel) return where.error();
+    if (!where) continue;  // it faulted
+    for (const Piece& piece : watched.pieces) {
+      if (!overlaps(where->physical.value, access.length, piece.physical, piece.length)) continue;
+      out.read |= access.reads;
+      out.wrote |= access.writes;
+      out.address = piece.linear + (std::max(where->physical.value, piece.physical) - piece.physical);
+    }
+  }
+  return out;
+}
+
+Result<std::vector<HitWatch>> Watches::compare(Cpu& cpu, const std::vector<Access>& touched) {
   std::vector<HitWatch> hits;
   const std::lock_guard lock(mutex_);
   for (Watched& watched : watched_) {
     if (!watched.stepped) continue;
-    resolve_for(watched, cpu);
+    if (watched.pieces.empty()) {
+      TRY(resolve(watched, [&](Address at) { return cpu.translate(at); }));
+      continue;
+    }
+    const Touch touch = TRY(touch_of(watched, cpu, touched));
     Bytes now = read(watched);
     const bool changed = now != watched.value;
-    bool read_it = false, wrote_it = changed;
-    for (const Access& access : touched) {
-      if (!overlaps(access, watched.point)) continue;
-      read_it |= access.reads;
-      wrote_it |= access.writes;
+    if (changed && !touch.wrote && vcpus_ > 1 && ++watched.unclaimed < patience) continue;
+    if (reports(watched.point.kind, touch.read, touch.wrote || changed)) {
+      hits.push_back({watched.point, touch.address, watched.value, now});
     }
-    if (reports(watched.point.kind, read_it, wrote_it)) {
-      hits.push_back({watched.point, first_touched(touched, watched.point), watched.value, now});
-    }
+    watched.unclaimed = 0;
     if (changed) watched.value = std::move(now);
   }
   return hits;
 }
 
-std::optional<HitWatch> Watches::fired(Cpu& cpu, const Point& point) {
+std::optional<HitWatch> Watches::fired(const Point& point) {
   const std::lock_guard lock(mutex_);
   for (Watched& watched : watched_) {
     if (watched.point != point) continue;
-    resolve_for(watched, cpu);
     Bytes before = std::exchange(watched.value, read(watched));
     if (point.kind == PointKind::read && before != watched.value) return {};
     return HitWatch{point, point.at.value, std::move(before), watched.value};

@@ -130,6 +130,13 @@ Result<Image> parse_image(ByteView file) {
     }
   }
   TRY(check_overlap(image.segments));
+  const bool inside = std::any_of(image.segments.begin(), image.segments.end(), [&](const Image::Segment& segment) {
+    return image.entry >= segment.physical && image.entry - segment.physical < segment.memory_size;
+  });
+  if (!inside) {
+    return bad(fmt::format("its entry point {:#x} is in no segment; segments are loaded at their physical addresses, and "
+                           "execution starts there", image.entry));
+  }
   return image;
 }
 

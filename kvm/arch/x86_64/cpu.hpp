@@ -20,11 +20,11 @@ public:
   Result<Translation> translate(Address at) override;
   Result<std::uint64_t> root() override;
   std::string describe() override;
-  bool waiting() override;
-  bool software_points_blocked() override;
+  Result<bool> waiting() override;
+  Result<bool> software_points_blocked() override;
   Status arm(const DebugPlan& plan) override;
-  Status begin_step() override;
-  Status end_step() override;
+  Result<StepPlan> begin_step() override;
+  Result<bool> end_step() override;
   Result<bool> step_progressed() override;
   Result<std::vector<Access>> accesses() override;
   Result<std::optional<Trap>> decode_exit() override;
@@ -54,15 +54,16 @@ private:
   Status issue(std::uint32_t extra_control);
   GuestDebug encode(const DebugPlan& plan) const;
   Status deliver_debug_exception();
-  Trap read_dr6(std::uint64_t dr6);
+  Result<Trap> read_dr6(std::uint64_t dr6);
   Result<std::uint8_t> byte_at_pc();
 
   // step.cpp
   std::uint64_t stack_address(std::uint64_t pointer) const;
   unsigned stack_width() const;
   bool flags_image(std::uint64_t at, unsigned bytes, std::uint64_t& flags);
-  Status clear_trap_flag_at(std::uint64_t at, unsigned bytes);
+  Status set_trap_flag_at(std::uint64_t at, unsigned bytes, bool on);
   Result<bool> clean_exception_frame();
+  Result<bool> halt_by_hand();
   Status end_awkward_step();
 
   Vcpu& vcpu_;

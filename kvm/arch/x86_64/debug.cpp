@@ -102,7 +102,7 @@ Status X86Cpu::deliver_debug_exception() {
   return Done{};
 }
 
-Trap X86Cpu::read_dr6(std::uint64_t dr6) {
+Result<Trap> X86Cpu::read_dr6(std::uint64_t dr6) {
   std::uint32_t ours = 0;
   for (unsigned n = 0; n < slots; ++n) {
     if (plan_.slots[n]) ours |= 1u << n;
@@ -113,10 +113,9 @@ Trap X86Cpu::read_dr6(std::uint64_t dr6) {
   // While any slot of ours is in use KVM does not arm the guest's debug registers at all.
   std::uint64_t guests = dr6 & dr6_bd;
   if (ours == 0) {
-    if (auto dr7 = debug_field(7)) {
-      for (unsigned n = 0; n < slots; ++n) {
-        if ((**dr7 >> (2 * n) & 3) != 0) guests |= dr6 & (1u << n);
-      }
+    const std::uint64_t dr7 = (dr6 & 0xf) != 0 ? *TRY(debug_field(7)) : 0;
+    for (unsigned n = 0; n < slots; ++n) {
+      if ((dr7 >> (2 * n) & 3) != 0) guests |= dr6 & (1u << n);
     }
   }
   if (!plan_.step) guests |= dr6 & dr6_bs;
@@ -138,14 +137,14 @@ Result<std::optional<Trap>> X86Cpu::decode_exit() {
     DebugExit exit;
     std::memcpy(&exit, &run.debug, sizeof exit);
     if (exit.exception == vector_breakpoint) return std::optional(Trap{.software = true});
-    return std::optional(read_dr6(exit.dr6));
+    return std::optional(TRY(read_dr6(exit.dr6)));
   }
   if (run.exit_reason == KVM_EXIT_INTERNAL_ERROR && run.internal.suberror == suberror_emulation) {
     // No emulator of KVM's knows int3 or icebp outside real mode; hardware never comes here.
-    if (auto opcode = byte_at_pc()) {
-      if (*opcode == opcode_int3) return std::optional(Trap{.software = true});
-      if (*opcode == opcode_icebp) return std::optional(Trap{.guests = true});
-    }
+    auto opcode = byte_at_pc();
+    if (!opcode && opcode.error().code == Code::kernel) return opcode.error();
+    if (opcode && *opcode == opcode_int3) return std::optional(Trap{.software = true});
+    if (opcode && *opcode == opcode_icebp) return std::optional(Trap{.guests = true});
   }
   return std::optional<Trap>{};
 }
@@ -168,7 +167,6 @@ Status X86Cpu::pass_to_guest(const Trap& trap) {
       regs_dirty_ = true;
       TRY(flush_regs());  // before the injection: SET_REGS drops a pending exception
     }
-    if (plan_.step) TRY(end_step());
     return issue(debug_inject_bp);
   }
   if (trap_for_guest_ == 0 && !trap.stepped && trap.slots == 0) {

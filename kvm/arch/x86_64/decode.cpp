@@ -121,6 +121,7 @@ Instruction decode(ByteView code, CodeMode mode) {
   if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands))) return {};
   Instruction out{kind_of(instruction.mnemonic), instruction.length,
                   static_cast<std::uint8_t>(instruction.operand_width / 8)};
+  out.repeats = (instruction.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) != 0;
   if (out.kind == Kind::plain && loads_ss(instruction, operands)) out.kind = Kind::load_ss;
   return out;
 }

@@ -198,14 +198,16 @@ std::string X86Cpu::describe() {
   return mode;
 }
 
-bool X86Cpu::waiting() {
-  kvm_mp_state state{};
-  return vcpu_.ioctl(KVM_GET_MP_STATE, &state) && state.mp_state != KVM_MP_STATE_RUNNABLE;
+Result<bool> X86Cpu::waiting() {
+  const auto state = TRY(vcpu_.get<kvm_mp_state>(KVM_GET_MP_STATE));
+  return state.mp_state != KVM_MP_STATE_RUNNABLE;
 }
 
-bool X86Cpu::software_points_blocked() {
+Result<bool> X86Cpu::software_points_blocked() {
+  if (facts_.int3_exit) return false;
   // Where int3 shows only as an emulation failure, in real mode the guest's own handler takes it.
-  return facts_.int3_internal_error && !facts_.int3_exit && load_sregs() && (sregs_->cr0 & cr0_pe) == 0;
+  TRY(load_sregs());
+  return (sregs_->cr0 & cr0_pe) == 0;
 }
 
 }  // namespace kdbg::kvm::x86

@@ -5,6 +5,7 @@
 // KVM_GET_REGS while SINGLESTEP is on and forgets the guest's own. So: look before, repair after.
 #include "kvm/arch/x86_64/cpu.hpp"
 
+#include <cerrno>
 #include <cstring>
 
 namespace kdbg::kvm::x86 {
@@ -33,15 +34,34 @@ bool X86Cpu::flags_image(std::uint64_t at, unsigned bytes, std::uint64_t& flags)
   return read_linear(at, std::as_writable_bytes(std::span(&flags, 1)).first(bytes)) == bytes;
 }
 
-Status X86Cpu::clear_trap_flag_at(std::uint64_t at, unsigned bytes) {
+Status X86Cpu::set_trap_flag_at(std::uint64_t at, unsigned bytes, bool on) {
   std::uint64_t flags = 0;
-  if (!flags_image(at, bytes, flags) || (flags & flag_tf) == 0) return Done{};
-  flags &= ~flag_tf;
+  if (!flags_image(at, bytes, flags) || ((flags & flag_tf) != 0) == on) return Done{};
+  flags ^= flag_tf;
   if (write_linear(at, std::as_bytes(std::span(&flags, 1)).first(bytes))) return Done{};
-  return Error{Code::memory_fault, "cannot clear TF in a flags image on the guest's stack"};
+  return Error{Code::memory_fault, "cannot put right TF in a flags image on the guest's stack"};
 }
 
-Status X86Cpu::begin_step() {
+/// KVM's emulator, stepping a HLT, lets one more instruction run before the vCPU sleeps. So here
+/// the vCPU is put to sleep behind it. False when that is not possible: no in-kernel local APIC,
+/// or not ring 0, where HLT faults.
+Result<bool> X86Cpu::halt_by_hand() {
+  if (sregs_->ss.dpl != 0) return false;
+  kvm_mp_state state{KVM_MP_STATE_HALTED};
+  if (auto set = vcpu_.set(KVM_SET_MP_STATE, state); !set) {
+    return set.error().sys_errno == EINVAL ? Result<bool>(false) : set.error();
+  }
+  auto events = TRY(vcpu_.get<VcpuEvents>(get_events));
+  events.interrupt.shadow = 0;  // of an sti before it: it would keep the wake-up out
+  events.flags |= events_shadow;
+  TRY(vcpu_.set(set_events, events));
+  sti_shadow_due_ = false;
+  regs_->rip += before_.instruction.length;
+  regs_dirty_ = true;
+  return true;
+}
+
+Result<StepPlan> X86Cpu::begin_step() {
   TRY(load_regs());
   TRY(load_sregs());
   const Bytes code = TRY(code_at_pc());
@@ -55,7 +75,13 @@ Status X86Cpu::begin_step() {
   } else if (before_.instruction.kind == Kind::sysret) {
     before_.flags_to_load = regs_->r11;
   }
-  return Done{};
+  StepPlan plan;
+  if (!facts_.emulated) return plan;
+  if (before_.instruction.kind == Kind::hlt) plan.done = TRY(halt_by_hand());
+  // The emulator's trap after an iret comes one instruction late.
+  std::uint64_t target = 0;
+  if (before_.instruction.kind == Kind::iret && flags_image(stack_address(regs_->rsp), width, target)) plan.stop_at = target;
+  return plan;
 }
 
 Result<bool> X86Cpu::step_progressed() {
@@ -70,8 +96,10 @@ Result<bool> X86Cpu::clean_exception_frame() {
   const std::uint64_t next = before_.regs.rip + before_.instruction.length;
   if (regs_->rip == next || regs_->rip == before_.regs.rip) return false;
   const unsigned width = stack_width();
-  for (unsigned error_code = 0; error_code < 2; ++error_code) {
-    const std::uint64_t frame = stack_address(regs_->rsp) + error_code * width;
+  // Above it an error code, and what the handler's first instruction pushed where KVM stops after that.
+  constexpr unsigned most_words_above = 3;
+  for (unsigned above = 0; above <= most_words_above; ++above) {
+    const std::uint64_t frame = stack_address(regs_->rsp) + above * width;
     std::uint64_t rip = 0, cs = 0, flags = 0;
     if (!flags_image(frame, width, rip) || !flags_image(frame + width, width, cs) ||
         !flags_image(frame + 2u * width, width, flags)) {
@@ -79,7 +107,7 @@ Result<bool> X86Cpu::clean_exception_frame() {
     }
     const bool ours = (cs & 0xffff) == before_.cs_selector && rip >= before_.regs.rip && rip <= before_.regs.rip + 15;
     if (!ours || (flags & ~std::uint64_t{0x3fffff}) != 0 || (flags & 2) == 0) continue;
-    if (!before_.guest_tf) TRY(clear_trap_flag_at(frame + 2u * width, width));
+    TRY(set_trap_flag_at(frame + 2u * width, width, before_.guest_tf));
     return true;
   }
   return false;
@@ -89,7 +117,7 @@ Status X86Cpu::end_awkward_step() {
   const unsigned width = before_.instruction.operand_bytes;
   switch (before_.instruction.kind) {
     case Kind::pushf:
-      return before_.guest_tf ? Status{Done{}} : clear_trap_flag_at(stack_address(regs_->rsp), width);
+      return set_trap_flag_at(stack_address(regs_->rsp), width, before_.guest_tf);
     case Kind::popf: case Kind::iret: case Kind::sysret:
       guest_tf_ = (before_.flags_to_load & flag_tf) != 0;
       return Done{};
@@ -110,19 +138,20 @@ Status X86Cpu::end_awkward_step() {
   }
 }
 
-Status X86Cpu::end_step() {
+Result<bool> X86Cpu::end_step() {
   TRY(load_regs());
   TRY(load_sregs());
   if (TRY(clean_exception_frame())) {
     guest_tf_ = false;  // the CPU clears TF on the way into a handler
-    return Done{};
+    return true;
   }
+  if (before_.instruction.repeats && regs_->rip == before_.regs.rip) return false;
   TRY(end_awkward_step());
   if (before_.guest_tf && before_.instruction.kind != Kind::load_ss) {
     trap_for_guest_ |= dr6_bs;  // the guest single-steps itself: it is owed its own #DB
     trap_due_ = true;
   }
-  return Done{};
+  return true;
 }
 
 Result<std::vector<Access>> X86Cpu::accesses() {
