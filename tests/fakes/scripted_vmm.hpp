@@ -1,0 +1,49 @@
+#pragma once
+/// A Vmm without threads over a ScriptedKernel: `release` runs every vCPU in turn until it parks.
+#include "kvm/arch/x86_64/arch.hpp"
+#include "kvm/engine.hpp"
+#include "tests/fakes/scripted_kernel.hpp"
+
+#include <deque>
+
+namespace kdbg::test {
+
+class ScriptedVmm final : public kvm::Vmm {
+public:
+  /// `code` is placed at 0x1000, where every vCPU starts.
+  ScriptedVmm(const kvm::HostFacts& facts, std::initializer_list<unsigned> code, std::size_t vcpus = 1);
+
+  static constexpr std::uint64_t entry = 0x1000, data = 0x2000;
+  ScriptedKernel kernel;
+  Bytes ram;
+  kvm::Engine* engine = nullptr;
+  unsigned served = 0;  ///< exits that the "devices" saw
+
+  /// Runs posted work until there is none.
+  void drain();
+  std::uint64_t rip(std::size_t n = 0) { return kernel.regs(fds_[n]).rip; }
+  kvm::Fd fd(std::size_t n = 0) const { return fds_[n]; }
+
+  std::size_t vcpu_count() const override { return vcpus_.size(); }
+  kvm::Vcpu& vcpu(VcpuId id) override { return *vcpus_[index(id)]; }
+  kvm::Cpu& cpu(VcpuId id) override { return *cpus_[index(id)]; }
+  kvm::GuestMemory& memory() override { return memory_; }
+  void on_vcpu(VcpuId, const std::function<void()>& work) override { work(); }
+  void release(std::span<const VcpuId> ids) override;
+  void halt() override { halting_ = true; }
+  bool halting() const override { return halting_; }
+  void post(std::function<void()> work) override { posted_.push_back(std::move(work)); }
+  void hide_pause(std::chrono::nanoseconds) override {}
+  Status reset() override { return Done{}; }
+
+private:
+  void loop(VcpuId id);
+  kvm::Ram memory_;
+  std::vector<kvm::Fd> fds_;
+  std::vector<std::unique_ptr<kvm::Vcpu>> vcpus_;
+  std::vector<std::unique_ptr<kvm::Cpu>> cpus_;
+  std::deque<std::function<void()>> posted_;
+  bool halting_ = false;
+};
+
+}  // namespace kdbg::test

@@ -1,0 +1,323 @@
+// The engine on a scripted KVM: every strategy, and any ioctl failing at any moment.
+#include "tests/fakes/scripted_vmm.hpp"
+
+#include <catch2/catch.hpp>
+#include <cerrno>
+
+using namespace kdbg;
+using namespace kdbg::kvm;
+using kdbg::test::ScriptedVmm;
+
+namespace {
+
+HostFacts hardware() {
+  HostFacts facts;
+  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.int3_exit = true;
+  facts.exception_payload = facts.block_interrupts = true;
+  facts.debug_flags = 0x1f0003;
+  return facts;
+}
+
+HostFacts emulating() {
+  HostFacts facts = hardware();
+  facts.int3_exit = facts.data_watch = facts.rearm_step = false;
+  facts.int3_internal_error = facts.breakpoint_pc_stays = facts.emulated = facts.resume_flag_ignored = true;
+  return facts;
+}
+
+constexpr std::uint64_t entry = ScriptedVmm::entry;
+Point at(PointKind kind, std::uint64_t address, std::uint64_t length = 1) { return {kind, Address{address}, length}; }
+
+struct Rig {
+  explicit Rig(const HostFacts& given, std::initializer_list<unsigned> code, std::size_t vcpus = 1)
+      : facts(given), vmm(facts, code, vcpus),
+        engine(vmm, x86_64(), facts, [this](const Event& event) {
+          if (const auto* stopped = std::get_if<Stopped>(&event)) stops.push_back(stopped->stop);
+        }) {
+    vmm.engine = &engine;
+    vmm.kernel.int3_exits = facts.int3_exit;
+    vmm.kernel.int3_fails_emulation = facts.int3_internal_error;
+    vmm.kernel.watches_fire = facts.data_watch;
+    vmm.kernel.honours_resume_flag = !facts.resume_flag_ignored;
+    original = vmm.ram;
+  }
+  Status resume(Motion motion) { return resume(std::vector<Motion>(vmm.vcpu_count(), motion)); }
+  Status resume(std::vector<Motion> motions) {
+    auto resumed = engine.resume(Resume{std::move(motions)});
+    vmm.drain();
+    return resumed;
+  }
+  template <class Reason>
+  const Reason* last(std::size_t vcpu = 0) const {
+    if (stops.empty()) return nullptr;
+    for (const VcpuStop& stopped : stops.back().vcpus) {
+      if (index(stopped.vcpu) != vcpu) continue;
+      for (const StopReason& reason : stopped.reasons) {
+        if (const auto* found = std::get_if<Reason>(&reason)) return found;
+      }
+    }
+    return nullptr;
+  }
+  HostFacts facts;
+  ScriptedVmm vmm;
+  std::vector<Stop> stops;
+  Engine engine;
+  Bytes original;
+};
+
+}  // namespace
+
+TEST_CASE("a software point stops at its instruction, is hidden, and is passed by the next resume") {
+  for (const HostFacts& facts : {hardware(), emulating()}) {
+    Rig rig(facts, {0x90, 0x90, 0x90, 0xeb, 0xfb});  // nop nop nop jmp -5
+    const Point point = at(PointKind::software, entry + 2);
+    REQUIRE(rig.engine.insert(VcpuId{0}, point));
+    for (int round = 0; round < 3; ++round) {
+      REQUIRE(rig.resume(Motion::run));
+      REQUIRE(rig.last<HitPoint>() != nullptr);
+      CHECK(rig.last<HitPoint>()->point == point);
+      CHECK(rig.vmm.rip() == entry + 2);
+      auto seen = rig.engine.read_memory(VcpuId{0}, Address{entry}, 5);
+      REQUIRE(seen);
+      CHECK(*seen == Bytes(rig.original.begin() + entry, rig.original.begin() + entry + 5));
+    }
+    CHECK(rig.engine.points().at(0).hits == 3);
+    REQUIRE(rig.engine.remove(point));
+    REQUIRE(rig.resume(Motion::step));
+    CHECK(rig.vmm.ram == rig.original);
+    CHECK(rig.vmm.rip() == entry + 3);
+  }
+}
+
+TEST_CASE("where int3 only fails to emulate, software points take slots first, then int3") {
+  Rig rig(emulating(), {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xf4});
+  for (std::uint64_t i = 0; i < 5; ++i) REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + 1 + i)));
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    REQUIRE(rig.resume(Motion::run));
+    REQUIRE(rig.last<HitPoint>() != nullptr);
+    CHECK(rig.vmm.rip() == entry + 1 + i);
+  }
+  const auto points = rig.engine.points();
+  CHECK(points[0].strategy == "hardware slot 0");
+  CHECK(points[4].strategy.find("failed emulation") != std::string::npos);
+  REQUIRE(rig.engine.withdraw());
+  CHECK(rig.vmm.ram == rig.original);
+}
+
+TEST_CASE("a hardware point displaces a software one from its slot; a fifth hardware point is refused") {
+  Rig rig(emulating(), {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xf4});
+  for (std::uint64_t i = 0; i < 4; ++i) REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + i)));
+  for (std::uint64_t i = 0; i < 4; ++i) REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 1 + i)));
+  auto fifth = rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 5));
+  REQUIRE_FALSE(fifth);
+  CHECK(fifth.error().code == Code::no_free_slot);
+  CHECK(fifth.error().what == "cannot insert hardware point at 0x1005: all 4 hardware slots are in use");
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.vmm.rip() == entry);  // the software point at the entry, now an int3
+}
+
+TEST_CASE("slots are stable: removing one leaves the others where they are") {
+  Rig rig(hardware(), {0xeb, 0xfe});
+  const auto slots = [&] {
+    std::vector<std::string> out;
+    for (const PointState& state : rig.engine.points()) out.push_back(state.strategy);
+    return out;
+  };
+  for (std::uint64_t i = 0; i < 4; ++i) REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 0x10 + i)));
+  REQUIRE(rig.resume(Motion::step));
+  REQUIRE(rig.engine.remove(at(PointKind::hardware, entry + 0x11)));
+  REQUIRE(rig.resume(Motion::step));
+  CHECK(slots() == std::vector<std::string>{"hardware slot 0", "hardware slot 2", "hardware slot 3"});
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 0x20)));
+  REQUIRE(rig.resume(Motion::step));
+  CHECK(slots().back() == "hardware slot 1");
+}
+
+TEST_CASE("a step executes one instruction, also off a site and onto one") {
+  for (const HostFacts& facts : {hardware(), emulating()}) {
+    Rig rig(facts, {0x90, 0x90, 0x90, 0xf4});
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry)));
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 1)));
+    REQUIRE(rig.resume(Motion::step));
+    CHECK(rig.vmm.rip() == entry + 1);
+    CHECK(rig.last<Stepped>() != nullptr);
+    REQUIRE(rig.last<HitPoint>() != nullptr);  // arriving at a site is hitting it, once
+    REQUIRE(rig.resume(Motion::step));
+    CHECK(rig.vmm.rip() == entry + 2);
+    CHECK(rig.last<HitPoint>() == nullptr);
+  }
+}
+
+TEST_CASE("a watch reports old and new value, by slot and by stepping") {
+  for (const HostFacts& facts : {hardware(), emulating()}) {
+    Rig rig(facts, {0x90, 0xff, 0x07, 0x90, 0xeb, 0xfa});  // nop; inc dword [rdi]; nop; jmp
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ScriptedVmm::data, 4)));
+    for (unsigned value = 1; value < 4; ++value) {
+      REQUIRE(rig.resume(Motion::run));
+      REQUIRE(rig.last<HitWatch>() != nullptr);
+      CHECK(rig.last<HitWatch>()->before == Bytes{std::byte(value - 1), {}, {}, {}});
+      CHECK(rig.last<HitWatch>()->after == Bytes{std::byte(value), {}, {}, {}});
+      CHECK(rig.vmm.rip() == entry + 3);
+    }
+  }
+}
+
+TEST_CASE("a step that hits a watch says both") {
+  Rig rig(hardware(), {0xff, 0x07, 0xf4});
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::access, ScriptedVmm::data, 4)));
+  REQUIRE(rig.resume(Motion::step));
+  CHECK(rig.last<Stepped>() != nullptr);
+  CHECK(rig.last<HitWatch>() != nullptr);
+}
+
+TEST_CASE("watches of awkward lengths are split over slots or refused") {
+  Rig rig(hardware(), {0xeb, 0xfe});
+  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x2001, 7)));  // 1 + 2 + 4
+  auto full = rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 16));
+  REQUIRE_FALSE(full);
+  CHECK(full.error().code == Code::no_free_slot);
+  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 8)));
+  CHECK_FALSE(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 33)));
+  CHECK_FALSE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ~std::uint64_t{0}, 2)));
+  CHECK_FALSE(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 0)));
+}
+
+TEST_CASE("a stepped OUT ends once, whether or not KVM delivers its trap") {
+  for (const bool squashes : {false, true}) {
+    Rig rig(hardware(), {0xe6, 0x80, 0x90, 0xf4});
+    rig.vmm.kernel.squashes_out_step = squashes;
+    REQUIRE(rig.resume(Motion::step));
+    CHECK(rig.last<Stepped>() != nullptr);
+    CHECK(rig.vmm.rip() == entry + 2);
+    CHECK(rig.vmm.served == 1);
+  }
+}
+
+TEST_CASE("an int3 that is not ours is the guest's, with the pc it expects") {
+  for (const HostFacts& facts : {hardware(), emulating()}) {
+    Rig rig(facts, {0x90, 0xcc, 0x90, 0xf4});
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + 3)));
+    REQUIRE(rig.resume(Motion::run));
+    CHECK(rig.last<HitPoint>() == nullptr);
+    REQUIRE(rig.vmm.kernel.delivered.size() == 1);
+    CHECK(rig.vmm.kernel.delivered[0].vector == 3);
+    CHECK(rig.vmm.kernel.delivered[0].pushed == entry + 2);
+  }
+}
+
+TEST_CASE("the guest's own trap flag survives our steps and gets its own trap") {
+  Rig rig(hardware(), {0x90, 0x90, 0x90, 0xf4});
+  rig.vmm.kernel.regs(rig.vmm.fd()).rflags |= x86::flag_tf;
+  REQUIRE(rig.resume(Motion::step));
+  const auto flags = rig.engine.read_register(VcpuId{0}, rig.engine.arch().flags_register);
+  REQUIRE(flags);
+  CHECK((std::to_integer<unsigned>((*flags)[1]) & 1) == 1);
+  REQUIRE(rig.resume(Motion::run));
+  REQUIRE(rig.vmm.kernel.delivered.size() == 1);  // it single-steps itself: it is owed a #DB with BS
+  CHECK(rig.vmm.kernel.delivered[0].vector == 1);
+  CHECK(rig.vmm.kernel.delivered[0].pushed == entry + 1);
+  CHECK(rig.vmm.kernel.delivered[0].cause == x86::dr6_bs);
+}
+
+TEST_CASE("two vCPUs at one site: each steps off alone, neither misses it") {
+  Rig rig(hardware(), {0x90, 0x90, 0xeb, 0xfc}, 2);
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + 1)));
+  for (int round = 0; round < 4; ++round) {
+    REQUIRE(rig.resume(Motion::run));
+    REQUIRE_FALSE(rig.stops.back().vcpus.empty());
+    for (const VcpuStop& stopped : rig.stops.back().vcpus) CHECK(rig.vmm.rip(index(stopped.vcpu)) == entry + 1);
+  }
+}
+
+TEST_CASE("a halted guest is a stop, and stays halted") {
+  Rig rig(hardware(), {0x90, 0xf4});
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.last<Halted>() != nullptr);
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.last<Halted>() != nullptr);
+  CHECK(rig.vmm.rip() == entry + 2);
+  REQUIRE(rig.resume(Motion::step));  // a step of a halted vCPU ends
+  CHECK(rig.last<Stepped>() != nullptr);
+}
+
+TEST_CASE("a write over a site keeps the site and the new byte") {
+  Rig rig(hardware(), {0x90, 0x90, 0x90, 0xf4});
+  const Point point = at(PointKind::software, entry + 1);
+  REQUIRE(rig.engine.insert(VcpuId{0}, point));
+  REQUIRE(rig.resume(Motion::run));
+  const std::byte code[] = {std::byte{0xeb}, std::byte{0x00}};
+  REQUIRE(rig.engine.write_memory(VcpuId{0}, Address{entry + 1}, code));
+  CHECK(rig.vmm.ram[entry + 1] == std::byte{0xcc});
+  auto seen = rig.engine.read_memory(VcpuId{0}, Address{entry + 1}, 1);
+  REQUIRE(seen);
+  CHECK((*seen)[0] == std::byte{0xeb});
+  REQUIRE(rig.engine.remove(point));
+  REQUIRE(rig.resume(Motion::step));
+  CHECK(rig.vmm.ram[entry + 1] == std::byte{0xeb});
+  CHECK(rig.vmm.rip() == entry + 3);
+}
+
+TEST_CASE("a page that the guest has reused keeps its byte when the site goes") {
+  Rig rig(hardware(), {0x90, 0x90, 0xf4});
+  const Point point = at(PointKind::software, entry + 1);
+  REQUIRE(rig.engine.insert(VcpuId{0}, point));
+  REQUIRE(rig.resume(Motion::run));
+  rig.vmm.ram[entry + 1] = std::byte{0x77};  // the guest writes over it
+  REQUIRE(rig.engine.remove(point));
+  REQUIRE(rig.engine.withdraw());
+  CHECK(rig.vmm.ram[entry + 1] == std::byte{0x77});
+}
+
+TEST_CASE("bad requests are refused and change nothing") {
+  Rig rig(hardware(), {0x90, 0xf4});
+  CHECK(rig.engine.resume(Resume{{}}).error().code == Code::bad_request);
+  CHECK(rig.engine.resume(Resume{{Motion::hold}}).error().code == Code::bad_request);
+  CHECK(rig.engine.read_register(VcpuId{7}, RegisterId{0}).error().code == Code::no_such_vcpu);
+  CHECK(rig.engine.read_register(VcpuId{0}, RegisterId{9999}).error().code == Code::bad_request);
+  CHECK(rig.engine.read_memory(VcpuId{0}, Address{0x4000}, 4).error().code == Code::memory_fault);
+  CHECK(rig.engine.read_memory(VcpuId{0}, Address{0x3fff}, 4)->size() == 1);
+  const std::byte two[2] = {};
+  CHECK(rig.engine.write_memory(VcpuId{0}, Address{0x3fff}, two).error().code == Code::memory_fault);
+  CHECK(rig.engine.remove(at(PointKind::software, entry)).error().code == Code::bad_request);
+  CHECK(rig.vmm.ram == rig.original);
+}
+
+namespace {
+
+/// A session with every kind of site: true when nothing in it failed.
+bool scenario(Rig& rig) {
+  const Point software = at(PointKind::software, entry + 1), watch = at(PointKind::write, ScriptedVmm::data, 4);
+  bool ok = bool(rig.engine.insert(VcpuId{0}, software));
+  ok = bool(rig.engine.insert(VcpuId{0}, watch)) && ok;
+  for (const Motion motion : {Motion::run, Motion::run, Motion::step, Motion::run}) {
+    ok = bool(rig.resume(motion)) && ok;
+    ok = rig.last<Crashed>() == nullptr && ok;
+    ok = bool(rig.engine.read_register(VcpuId{0}, rig.engine.arch().pc)) && ok;
+  }
+  return ok;
+}
+
+}  // namespace
+
+TEST_CASE("whatever ioctl fails, the caller hears of it and no site is left behind") {
+  for (const HostFacts& facts : {hardware(), emulating()}) {
+    int n = 0;
+    for (;; ++n) {
+      Rig rig(facts, {0x90, 0x90, 0xff, 0x07, 0xe6, 0x80, 0xeb, 0xf8});
+      rig.vmm.kernel.fail_nth(n, EIO);
+      const bool ok = scenario(rig);
+      const bool failed = !rig.vmm.kernel.failure_pending();
+      INFO("ioctl " << n << " failed: " << std::hex << rig.vmm.kernel.log[static_cast<std::size_t>(n) % rig.vmm.kernel.log.size()]);
+      CHECK(ok == !failed);
+      CHECK_FALSE(rig.engine.running());
+      rig.vmm.kernel.fail_nth(-1, 0);
+      REQUIRE(rig.engine.withdraw());
+      CHECK(rig.vmm.kernel.debug(rig.vmm.fd()).control == 0);
+      Bytes now = rig.vmm.ram;
+      std::fill_n(now.begin() + ScriptedVmm::data, 4, std::byte{});  // the guest's own counter
+      CHECK(now == rig.original);
+      if (!failed) break;
+    }
+    CHECK(n > 20);
+  }
+}
