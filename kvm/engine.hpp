@@ -33,6 +33,8 @@ public:
   Status resume(const Resume& how) override;
   void interrupt(std::optional<ClientId> by) override;
   Status reset() override;
+  Status power_off() override;
+  Result<std::string> console(std::string_view typed) override { return vmm_.console(typed); }
 
   // The Vmm's side, each call on that vCPU's own thread.
   Verdict before_run(VcpuId id);

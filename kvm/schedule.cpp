@@ -216,6 +216,13 @@ Status Engine::reset() {
   return Done{};
 }
 
+Status Engine::power_off() {
+  if (running_) return Error{Code::running, "the guest is running; interrupt it first"};
+  if (std::exchange(ended_, true)) return Error{Code::closed, "the guest has ended"};
+  vmm_.post([this] { publish_(Gone{0}); });
+  return Done{};
+}
+
 Status Engine::withdraw() {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const VcpuId id{static_cast<std::uint32_t>(i)};

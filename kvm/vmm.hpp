@@ -34,6 +34,8 @@ public:
 
   /// The guest was stopped this long: its clocks must not have noticed.
   virtual void hide_pause(std::chrono::nanoseconds held) = 0;
+  /// Types into the guest's console; returns the latest of what the guest wrote there.
+  virtual Result<std::string> console(std::string_view typed) = 0;
   /// Machine reset: RAM, devices and vCPUs as at start. Only while all are parked.
   virtual Status reset() = 0;
 };

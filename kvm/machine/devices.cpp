@@ -159,6 +159,20 @@ void Machine::memory_access(kvm_run& run) {
   std::memcpy(run.mmio.data, &value, sizeof run.mmio.data);
 }
 
+void Machine::transmit(std::byte byte) {
+  constexpr std::size_t kept = 4096;
+  outlets_.console(byte);
+  const std::lock_guard lock(devices_mutex_);
+  console_tail_.push_back(static_cast<char>(byte));
+  if (console_tail_.size() > 2 * kept) console_tail_.erase(0, kept);
+}
+
+Result<std::string> Machine::console(std::string_view typed) {
+  if (!typed.empty()) serial_.receive(std::as_bytes(std::span(typed)));
+  const std::lock_guard lock(devices_mutex_);
+  return console_tail_;
+}
+
 /// Rule: a pause that a person could notice must not be seen by the guest. The KVM clock and
 /// every TSC go back by the pause; the PIT is loaded anew, so that the ticks it missed do not come
 /// all at once. Why at the resume: a stop then costs nothing, and short ones never pay.

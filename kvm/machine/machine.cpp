@@ -34,7 +34,7 @@ Machine::Machine(Kernel& kernel, const Arch& arch, const HostFacts& facts, const
                  const Image& image, const BootFiles& files, Outlets outlets)
     : kernel_(kernel), arch_(arch), facts_(facts), options_(options), image_(image), files_(files),
       outlets_(std::move(outlets)),
-      serial_([this](std::byte b) { outlets_.console(b); },
+      serial_([this](std::byte b) { transmit(b); },
               [this](bool level) {
                 if (!options_.irqchip) return;
                 kvm_irq_level line{{Serial::irq}, level ? 1u : 0u};

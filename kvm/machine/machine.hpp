@@ -49,6 +49,7 @@ public:
   void post(std::function<void()> work) override { outlets_.post(std::move(work)); }
   void hide_pause(std::chrono::nanoseconds held) override;
   Status reset() override;
+  Result<std::string> console(std::string_view typed) override;
 
 private:
   Machine(Kernel& kernel, const Arch& arch, const HostFacts& facts, const MachineOptions& options, const Image& image,
@@ -67,6 +68,7 @@ private:
   std::optional<StopReason> port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size);
   std::uint8_t port_read(std::uint16_t port);
   void memory_access(kvm_run& run);
+  void transmit(std::byte byte);
 
   Kernel& kernel_;
   const Arch& arch_;
@@ -88,6 +90,7 @@ private:
   std::mutex devices_mutex_;
   Counters counters_;
   std::uint8_t cmos_index_ = 0;
+  std::string console_tail_;  ///< the latest output, for clients that ask
   MachineState pristine_;
   std::unique_ptr<Runner> runner_;  ///< last: its threads use all of the above
 };

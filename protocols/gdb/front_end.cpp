@@ -68,6 +68,7 @@ std::optional<std::string> RspFrontEnd::answer(std::string_view packet) {
 
 void RspFrontEnd::on_event(const Event& event) {
   if (const auto* gone = std::get_if<Gone>(&event)) conversation_.gone = gone->status;
+  if (std::holds_alternative<Resumed>(event)) conversation_.untold.clear(); // by another client
   const auto* stopped = std::get_if<Stopped>(&event);
   if (!conversation_.stop_owed || (!stopped && !conversation_.gone)) return;
   // All-stop: one stop reply for each resume, and none that nobody waits for.

@@ -10,8 +10,42 @@
 namespace kdbg::gdb {
 namespace {
 
+/// Does a hit still stand? The client may have taken its point out since.
+bool stands(const VcpuStop& stop, const std::vector<PointState>& points) {
+  const auto set = [&](const Point& point) {
+    return std::any_of(points.begin(), points.end(),
+                       [&](const PointState& state) { return state.point == point; });
+  };
+  return std::any_of(stop.reasons.begin(), stop.reasons.end(), [&](const StopReason& reason) {
+    if (const auto* hit = std::get_if<HitPoint>(&reason)) return set(hit->point);
+    if (const auto* hit = std::get_if<HitWatch>(&reason)) return set(hit->point);
+    return std::holds_alternative<Crashed>(reason);
+  });
+}
+
+/// The next vCPU whose stop the client has yet to hear of, among those that are to move.
+Result<std::optional<VcpuStop>> take_untold(Conversation& c, const std::vector<Motion>& motions) {
+  if (c.untold.empty()) return std::optional<VcpuStop>{};
+  const auto points = TRY(c.session.execute(ListPoints{}));
+  for (auto stop = c.untold.begin(); stop != c.untold.end();) {
+    if (motions[index(stop->vcpu)] == Motion::hold) {
+      ++stop;
+      continue;
+    }
+    VcpuStop taken = std::move(*stop);
+    stop = c.untold.erase(stop);
+    if (stands(taken, points)) return std::optional(std::move(taken));
+  }
+  return std::optional<VcpuStop>{};
+}
+
 Answer resume(Conversation& c, std::vector<Motion> motions) {
   if (c.gone) return say(render_exit(c));
+  if (!c.target().running()) {
+    if (auto stop = TRY(take_untold(c, motions))) {
+      return say(c.tell(Stop{c.target().stop().epoch, {*std::move(stop)}}));
+    }
+  }
   const bool moves = std::any_of(motions.begin(), motions.end(),
                                  [](Motion motion) { return motion != Motion::hold; });
   // No run, no stop to wait for: the present one is the answer.
@@ -27,7 +61,10 @@ Answer resume(Conversation& c, std::vector<Motion> motions) {
 /// RSP cannot say "running" to somebody who asks, so asking stops the guest.
 Answer why_stopped(Conversation& c, std::string_view) {
   if (c.gone) return say(render_exit(c));
-  if (!c.target().running()) return say(c.tell(c.target().stop()));
+  if (!c.target().running()) {
+    c.untold.clear();
+    return say(c.tell(c.target().stop()));
+  }
   c.stop_owed = true;
   TRY(c.session.execute(Interrupt{}));
   return say_nothing();
@@ -148,6 +185,7 @@ Answer step_signalled(Conversation& c, std::string_view arguments) {
 /// Takes this client's points out and lets the guest go on, unless somebody else holds it.
 Status detach(Conversation& c) {
   if (c.gone) return Done{};
+  c.untold.clear();
   TRY(c.session.execute(RemoveAllPoints{}));
   std::vector<Motion> motions(c.target().vcpu_count(), Motion::run);
   auto resumed = c.session.execute(ResumeGuest{{std::move(motions)}});

@@ -35,6 +35,7 @@ public:
   void post(std::function<void()> work) override { posted_.push_back(std::move(work)); }
   void hide_pause(std::chrono::nanoseconds) override {}
   Status reset() override { return Done{}; }
+  Result<std::string> console(std::string_view) override { return std::string(); }
 
 private:
   void loop(VcpuId id);

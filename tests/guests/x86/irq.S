@@ -49,9 +49,10 @@ SITE seq5
   cli
 SITE seq6
   nop
-  sti                           /* whatever was held back comes now */
-  nop
-  nop
+  sti                           /* whatever was held back comes now: an emulating KVM */
+  mov $1000, %ecx               /* looks only every few hundred instructions */
+1:dec %ecx
+  jnz 1b
 SITE settled
   cli
   SAY "irqs="

@@ -1,0 +1,49 @@
+#pragma once
+/// Test doubles above the arbiter: a front end that keeps events, and a gdb client on a fake
+/// machine that keeps what it is sent.
+#include "protocols/gdb/front_end.hpp"
+#include "tests/fakes/fake_target.hpp"
+
+namespace kdbg::fakes {
+
+class RecordingFrontEnd final : public FrontEnd {
+public:
+  Status receive(ByteView) override { return Done{}; }
+  void on_event(const Event& event) override { events.push_back(event); }
+  std::vector<Event> events;
+};
+
+/// One machine and its arbiter.
+struct Machine {
+  explicit Machine(std::size_t vcpus = 2) : target(vcpus) {
+    target.publish = [this](const Event& event) { arbiter.publish(event); };
+  }
+  FakeTarget target;
+  Trace trace;
+  Arbiter arbiter{target, trace};
+};
+
+/// A connection without a socket. `sent` holds one string per call of the sink.
+class GdbClient {
+public:
+  explicit GdbClient(Machine& machine,
+                     gdb::KillPolicy kill_policy = gdb::KillPolicy::detach,
+                     bool acks = false);
+  ~GdbClient() { session.leave(); }
+  GdbClient(const GdbClient&) = delete;
+  GdbClient& operator=(const GdbClient&) = delete;
+
+  /// Raw bytes in.
+  void feed(std::string_view bytes);
+  /// One packet in, its answers out: payloads, unescaped, joined by '|'.
+  std::string ask(std::string_view payload);
+  /// What came since the last look, as ask() shows it.
+  std::string heard();
+  std::string raw();
+
+  std::vector<std::string> sent;
+  Session session;
+  gdb::RspFrontEnd front_end;
+};
+
+} // namespace kdbg::fakes

@@ -1,0 +1,65 @@
+#include "tests/fakes/recording_client.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace kdbg::gdb {
+namespace {
+
+using fakes::GdbClient;
+using fakes::Machine;
+
+TEST_CASE("each Z type inserts its kind and z takes it out") {
+  Machine machine;
+  GdbClient client(machine);
+  const unsigned type = GENERATE(0U, 1U, 2U, 3U, 4U);
+  const std::string words = std::to_string(type) + ",1010,8";
+  CHECK(client.ask("Z" + words) == "OK");
+  CHECK(client.ask("Z" + words) == "OK"); // again: idempotent
+  REQUIRE(machine.target.points().size() == 1);
+  const Point point = machine.target.points()[0].point;
+  CHECK(point.kind == static_cast<PointKind>(type));
+  CHECK(point.at.value == 0x1010);
+  CHECK(point.length == 8);
+  CHECK(client.ask("z" + words) == "OK");
+  CHECK(machine.target.points().empty());
+  CHECK(client.ask("z" + words) == "E16");
+}
+
+TEST_CASE("a watch that this host can never make is answered empty, so that gdb steps") {
+  Machine machine;
+  machine.target.can.hardware_watch = false;
+  GdbClient client(machine);
+  CHECK(client.ask("Z2,1000,4").empty());
+  CHECK(client.ask("Z0,1000,1") == "OK");
+  machine.target.can.stepped_watch = true;
+  CHECK(client.ask("Z2,1000,4") == "OK");
+}
+
+TEST_CASE("a breakpoint that cannot be made is never answered empty") {
+  Machine machine;
+  GdbClient client(machine);
+  for (Code code : {Code::unsupported, Code::no_free_slot, Code::memory_fault}) {
+    machine.target.next_error = Error{code, "no"};
+    CHECK(client.ask("Z0,1000,1").starts_with("E"));
+  }
+  CHECK(machine.target.points().empty());
+}
+
+TEST_CASE("lengths and addresses at their edges") {
+  Machine machine;
+  GdbClient client(machine);
+  CHECK(client.ask("Z2,1000,0") == "E16");
+  CHECK(client.ask("Z0,1000,0") == "E16");
+  CHECK(client.ask("Z2,fffffffffffffffc,4") == "OK");
+  CHECK(client.ask("Z2,fffffffffffffffd,4") == "E16");
+  CHECK(client.ask("Z2,0,ffffffffffffffff") == "OK");
+  CHECK(client.ask("Z2,11111111111111111,1") == "E16");
+  CHECK(client.ask("Z5,1000,1") == "E5f");
+  CHECK(client.ask("Z") == "E16");
+  CHECK(client.ask("Z0") == "E16");
+  CHECK(client.ask("Z0,1000,1,") == "E16");
+  CHECK(client.ask("Z0,1000,1;cmds:0,X1,27") == "E5f");
+}
+
+} // namespace
+} // namespace kdbg::gdb

@@ -1,0 +1,323 @@
+#include "adapter/server/server.hpp"
+#include "protocols/gdb/codec.hpp"
+#include "protocols/gdb/protocol.hpp"
+#include "tests/fakes/recording_client.hpp"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/write.hpp>
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+
+namespace kdbg::server {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using asio::ip::tcp;
+using Local = asio::local::stream_protocol;
+
+struct Fixture {
+  explicit Fixture(Settings settings = {})
+      : server(
+            io,
+            machine.target,
+            machine.arbiter,
+            machine.trace,
+            {gdb::protocol()},
+            [this](std::string_view line) { log += fmt::format("{}\n", line); },
+            settings) {
+    server.on_clients_changed([this](std::size_t count) { counts.push_back(count); });
+  }
+
+  /// Lets the server work until `done`, for at most two seconds.
+  bool until(const std::function<bool()>& done) {
+    for (int i = 0; i < 2000; ++i) {
+      io.restart();
+      io.poll();
+      if (done()) return true;
+      io.restart();
+      io.run_for(1ms);
+    }
+    return false;
+  }
+  bool until_log(std::string_view text) {
+    return until([&] { return log.find(text) != std::string::npos; });
+  }
+
+  asio::io_context io;
+  fakes::Machine machine;
+  std::string log;
+  std::vector<std::size_t> counts;
+  Server server;
+};
+
+/// The other end. Speaks without acks.
+template <class Protocol>
+class Peer {
+public:
+  Peer(Fixture& fixture, typename Protocol::endpoint where)
+      : fixture_(fixture), socket(fixture.io) {
+    socket.connect(where);
+  }
+  void send(std::string_view bytes) { asio::write(socket, asio::buffer(bytes)); }
+  std::string read(std::size_t wanted) {
+    std::string text;
+    fixture_.until([&] {
+      text.resize(std::min(wanted, socket.available()));
+      return text.size() == wanted;
+    });
+    socket.read_some(asio::buffer(text));
+    return text;
+  }
+  std::string ask(std::string_view packet, std::string_view answer) {
+    send(gdb::frame(packet));
+    return read(gdb::frame(answer).size());
+  }
+  /// Whether the server has closed the connection.
+  bool at_end() {
+    socket.non_blocking(true);
+    return fixture_.until([&] {
+      char c = 0;
+      boost::system::error_code error;
+      socket.read_some(asio::buffer(&c, 1), error);
+      return error == asio::error::eof || error == asio::error::connection_reset;
+    });
+  }
+
+private:
+  Fixture& fixture_;
+
+public:
+  typename Protocol::socket socket;
+};
+
+struct TcpPeer : Peer<tcp> {
+  explicit TcpPeer(Fixture& fixture, std::string_view where)
+      : Peer(fixture, std::get<tcp::endpoint>(*parse_listen_address(where, false))) {}
+};
+
+std::string listen(Fixture& fixture, std::string_view address = "127.0.0.1:0") {
+  auto where = fixture.server.listen(address);
+  REQUIRE(where);
+  return *where;
+}
+
+/// A path that is gone with the test.
+struct TemporaryPath {
+  TemporaryPath() : path(fmt::format("/tmp/kvmdbg-test-{}.sock", ::getpid())) {}
+  ~TemporaryPath() { std::filesystem::remove(path); }
+  std::string path;
+};
+
+TEST_CASE("a client is served over TCP") {
+  Fixture fixture;
+  const std::string where = listen(fixture);
+  CHECK(where.starts_with("127.0.0.1:"));
+  TcpPeer peer(fixture, where);
+  peer.send(gdb::frame("QStartNoAckMode") + "+");
+  CHECK(peer.read(7) == "+$OK#9a");
+  CHECK(peer.ask("m1000,2", "0001") == gdb::frame("0001"));
+  CHECK(fixture.counts == std::vector<std::size_t>{1});
+  CHECK(fixture.log.starts_with("client 1: gdb from 127.0.0.1:"));
+  peer.socket.close();
+  CHECK(fixture.until_log("client 1 left: it hung up"));
+  CHECK(fixture.counts == std::vector<std::size_t>{1, 0});
+}
+
+TEST_CASE("IPv6 loopback is listened on too") {
+  Fixture fixture;
+  auto where = fixture.server.listen("[::1]:0");
+  if (!where) return; // no IPv6 on this host
+  TcpPeer peer(fixture, *where);
+  peer.send(gdb::frame("qC"));
+  CHECK(peer.read(8) == "+$QC1#c5");
+}
+
+TEST_CASE("a client that vanishes in mid-packet while the guest runs leaves nothing behind") {
+  Fixture fixture;
+  TcpPeer peer(fixture, listen(fixture));
+  peer.send(gdb::frame("QStartNoAckMode") + "+");
+  peer.read(7);
+  CHECK(peer.ask("Z0,1000,1", "OK") == "$OK#9a");
+  peer.send(gdb::frame("vCont;c") + "$m10");
+  REQUIRE(fixture.until([&] { return fixture.machine.target.running(); }));
+  SECTION("by hanging up") {
+    peer.socket.close();
+  }
+  SECTION("by a reset") {
+    peer.socket.set_option(asio::socket_base::linger(true, 0));
+    peer.socket.close();
+  }
+  REQUIRE(fixture.until_log("client 1 left"));
+  CHECK(fixture.machine.target.points().empty());
+  CHECK(fixture.machine.target.running());
+  fixture.machine.target.stop_now(VcpuId{0}, Stepped{}); // reaches nobody
+}
+
+TEST_CASE("a stop goes out by itself") {
+  Fixture fixture;
+  TcpPeer peer(fixture, listen(fixture));
+  peer.send(gdb::frame("QStartNoAckMode") + "+" + gdb::frame("c"));
+  peer.read(7);
+  REQUIRE(fixture.until([&] { return fixture.machine.target.running(); }));
+  fixture.machine.target.stop_now(VcpuId{0}, Stepped{});
+  CHECK(peer.read(4) == "$T05");
+}
+
+TEST_CASE("a half-closed connection still gets its answers") {
+  Fixture fixture;
+  TcpPeer peer(fixture, listen(fixture));
+  peer.send(gdb::frame("qC"));
+  peer.socket.shutdown(tcp::socket::shutdown_send);
+  CHECK(peer.read(8) == "+$QC1#c5");
+  CHECK(peer.at_end());
+}
+
+TEST_CASE("what speaks no protocol of ours is sent away") {
+  Fixture fixture;
+  TcpPeer peer(fixture, listen(fixture));
+  peer.send("GET / HTTP/1.1\r\n");
+  CHECK(peer.at_end());
+  CHECK(fixture.log.find("no protocol begins with byte 0x47") != std::string::npos);
+  CHECK(fixture.machine.arbiter.client_count() == 0);
+  CHECK(fixture.counts.empty());
+}
+
+TEST_CASE("a client that says nothing is sent away") {
+  Fixture fixture({.first_byte = 20ms});
+  const std::string where = listen(fixture);
+  TcpPeer silent(fixture, where);
+  TcpPeer talking(fixture, where);
+  talking.send(gdb::frame("qC"));
+  CHECK(talking.read(8) == "+$QC1#c5");
+  CHECK(silent.at_end());
+  CHECK(fixture.log.find("it said nothing") != std::string::npos);
+  talking.send("+" + gdb::frame("qC"));
+  CHECK(talking.read(8) == "+$QC1#c5");
+}
+
+TEST_CASE("a client that does not read is dropped") {
+  Fixture fixture({.max_backlog = 1 << 20});
+  TcpPeer peer(fixture, listen(fixture));
+  fixture.machine.target.ram[0x100000] = Bytes(0x10000);
+  peer.send(gdb::frame("QStartNoAckMode") + "+");
+  const std::string ask = gdb::frame("m100000,10000");
+  peer.socket.non_blocking(true);
+  boost::system::error_code error;
+  CHECK(fixture.until([&] {
+    asio::write(peer.socket, asio::buffer(ask), error);
+    return fixture.log.find("client 1 left: it is more than 1048576 bytes behind") !=
+           std::string::npos;
+  }));
+  CHECK(fixture.machine.arbiter.client_count() == 0);
+}
+
+TEST_CASE("there is a limit to connections") {
+  Fixture fixture({.max_clients = 1});
+  const std::string where = listen(fixture);
+  TcpPeer first(fixture, where);
+  first.send(gdb::frame("qC"));
+  CHECK(first.read(8) == "+$QC1#c5");
+  TcpPeer second(fixture, where);
+  CHECK(second.at_end());
+  CHECK(fixture.log.find("refused 127.0.0.1:") != std::string::npos);
+}
+
+TEST_CASE("two clients share the machine") {
+  Fixture fixture;
+  const std::string where = listen(fixture);
+  TcpPeer one(fixture, where), two(fixture, where);
+  for (TcpPeer* peer : {&one, &two}) {
+    peer->send(gdb::frame("QStartNoAckMode") + "+");
+    CHECK(peer->read(7) == "+$OK#9a");
+  }
+  CHECK(fixture.counts == std::vector<std::size_t>{1, 2});
+  one.send(gdb::frame("vCont;c"));
+  REQUIRE(fixture.until([&] { return fixture.machine.target.running(); }));
+  CHECK(two.ask("g", "E10") == gdb::frame("E10"));
+}
+
+TEST_CASE("closing everything sends clients away and takes their points out") {
+  Fixture fixture;
+  const std::string where = listen(fixture);
+  TcpPeer peer(fixture, where);
+  peer.send(gdb::frame("Z0,1000,1"));
+  CHECK(peer.read(7) == "+$OK#9a");
+  fixture.server.close_all();
+  CHECK(fixture.machine.target.points().empty());
+  CHECK(peer.at_end());
+  tcp::socket late(fixture.io);
+  boost::system::error_code error;
+  late.connect(std::get<tcp::endpoint>(*parse_listen_address(where, false)), error);
+  CHECK(error);
+}
+
+TEST_CASE("a port that is taken is refused with its name") {
+  Fixture fixture;
+  const std::string where = listen(fixture);
+  auto again = fixture.server.listen(where);
+  REQUIRE_FALSE(again);
+  CHECK(again.error().what == "cannot listen on " + where + ": Address already in use");
+  CHECK(again.error().sys_errno == EADDRINUSE);
+}
+
+TEST_CASE("a unix socket is for its owner alone and gone at the end") {
+  const TemporaryPath file;
+  {
+    Fixture fixture;
+    CHECK(listen(fixture, "unix:" + file.path) == "unix:" + file.path);
+    const auto mode = std::filesystem::status(file.path).permissions();
+    CHECK((mode & std::filesystem::perms::mask) == std::filesystem::perms(0600));
+    Peer<Local> peer(fixture, Local::endpoint(file.path));
+    peer.send(gdb::frame("qC"));
+    CHECK(peer.read(8) == "+$QC1#c5");
+    CHECK(fixture.log == "client 1: gdb from unix:" + file.path + "\n");
+  }
+  CHECK_FALSE(std::filesystem::exists(file.path));
+}
+
+TEST_CASE("a stale unix socket is replaced, a live one is not") {
+  const TemporaryPath file;
+  {
+    asio::io_context io;
+    Local::acceptor stale(io, Local::endpoint(file.path));
+  }
+  REQUIRE(std::filesystem::exists(file.path));
+  Fixture fixture;
+  listen(fixture, "unix:" + file.path);
+  Fixture other;
+  auto refused = other.server.listen("unix:" + file.path);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().what == "somebody listens on " + file.path + " already");
+}
+
+TEST_CASE("a file that is no socket stays") {
+  const TemporaryPath file;
+  std::ofstream(file.path) << "precious";
+  Fixture fixture;
+  auto refused = fixture.server.listen("unix:" + file.path);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().what == file.path + " exists and is no socket");
+  CHECK(std::filesystem::file_size(file.path) == 8);
+}
+
+TEST_CASE("a socket file that another server put in place of ours stays") {
+  const TemporaryPath file;
+  asio::io_context io;
+  Local::acceptor other(io);
+  {
+    Fixture fixture;
+    listen(fixture, "unix:" + file.path);
+    std::filesystem::remove(file.path);
+    other.open();
+    other.bind(Local::endpoint(file.path));
+  }
+  CHECK(std::filesystem::exists(file.path));
+}
+
+} // namespace
+} // namespace kdbg::server
