@@ -14,20 +14,20 @@ namespace kdbg::kvm {
 /// One debug-register pair. `length` 1, 2, 4 or 8 bytes, `address` aligned to it; a hardware
 /// (execution) slot has length 1.
 struct Slot {
-  std::uint64_t address = 0;  ///< linear
+  std::uint64_t address = 0; ///< linear
   std::uint8_t length = 1;
   PointKind kind = PointKind::hardware;
   auto operator<=>(const Slot&) const = default;
 };
 
-inline constexpr std::size_t max_slots = 16;  // arm64 has up to 16 of each kind, x86 has 4
+inline constexpr std::size_t max_slots = 16; // arm64 has up to 16 of each kind, x86 has 4
 
 /// Everything KVM_SET_GUEST_DEBUG should say for one vCPU. Built whole before each run, so no
 /// incremental state can drift.
 struct DebugPlan {
   bool step = false;
-  bool software = false;          ///< breakpoint instructions exit
-  bool block_interrupts = false;  ///< while stepping (KVM_GUESTDBG_BLOCKIRQ)
+  bool software = false;         ///< breakpoint instructions exit
+  bool block_interrupts = false; ///< while stepping (KVM_GUESTDBG_BLOCKIRQ)
   std::array<std::optional<Slot>, max_slots> slots{};
   bool operator==(const DebugPlan&) const = default;
 };
@@ -37,7 +37,7 @@ struct DebugPlan {
 struct HostFacts {
   // advertised
   bool guest_debug = false;
-  std::uint32_t debug_flags = 0;  ///< KVM_CAP_SET_GUEST_DEBUG2; 0 on an old kernel
+  std::uint32_t debug_flags = 0; ///< KVM_CAP_SET_GUEST_DEBUG2; 0 on an old kernel
   bool sync_registers = false;
   bool exception_payload = false;
   bool readonly_memory = false;
@@ -45,40 +45,40 @@ struct HostFacts {
   bool single_step = false;
   bool hardware_exec = false;
   bool data_watch = false;
-  bool int3_exit = false;            ///< KVM_EXIT_DEBUG, exception 3
-  bool int3_internal_error = false;  ///< KVM_EXIT_INTERNAL_ERROR with pc at the int3 (not real mode)
+  bool int3_exit = false;           ///< KVM_EXIT_DEBUG, exception 3
+  bool int3_internal_error = false; ///< KVM_EXIT_INTERNAL_ERROR with pc at the int3 (not real mode)
   bool block_interrupts = false;
   // quirks
   bool rearm_step = true;           ///< SINGLESTEP must be set again before each step
   bool resume_flag_ignored = false; ///< a slot fires again at once unless it is disarmed
   bool breakpoint_pc_stays = false; ///< an injected #BP pushes the pc it finds: advance it first
   bool pushf_shows_trap_flag = false;
-  bool out_step_squashed = false;   ///< a stepped OUT completes without a debug exit
+  bool out_step_squashed = false; ///< a stepped OUT completes without a debug exit
   bool mmio_step_squashed = false;
-  bool emulated = false;            ///< guest code runs in KVM's instruction emulator
+  bool emulated = false; ///< guest code runs in KVM's instruction emulator
   double loops_per_second = 0;
   double steps_per_second = 0;
-  std::vector<std::string> notes;   ///< what could not be found out, and why
+  std::vector<std::string> notes; ///< what could not be found out, and why
 };
 
 /// What a debug exit says, told from our own plan.
 struct Trap {
-  bool stepped = false;     ///< the single step is done
-  bool software = false;    ///< a breakpoint instruction at pc, ours or the guest's
-  std::uint32_t slots = 0;  ///< bit n: slot n of the plan
-  bool guests = false;      ///< (also) something of the guest's own
+  bool stepped = false;    ///< the single step is done
+  bool software = false;   ///< a breakpoint instruction at pc, ours or the guest's
+  std::uint32_t slots = 0; ///< bit n: slot n of the plan
+  bool guests = false;     ///< (also) something of the guest's own
 };
 
 /// A memory operand of an instruction.
 struct Access {
-  std::uint64_t address = 0;  ///< linear
+  std::uint64_t address = 0; ///< linear
   std::uint64_t length = 0;
   bool reads = false, writes = false;
 };
 
 /// How one instruction is stepped.
 struct StepPlan {
-  bool done = false;  ///< the instruction was carried out without entering the guest
+  bool done = false; ///< the instruction was carried out without entering the guest
   /// Where the step ends when its trap would come too late: a slot there stops it.
   std::optional<std::uint64_t> stop_at;
 };
@@ -130,10 +130,10 @@ public:
   virtual ByteView breakpoint_instruction() const = 0;
   virtual unsigned slot_count() const = 0;
   /// Cuts a watched range into slots; empty when they cannot cover it.
-  virtual std::vector<Slot> split_watch(PointKind kind, std::uint64_t address,
-                                        std::uint64_t length) const = 0;
-  virtual std::unique_ptr<Cpu> attach(Vcpu& vcpu, GuestMemory& memory,
-                                      const HostFacts& facts) const = 0;
+  virtual std::vector<Slot>
+  split_watch(PointKind kind, std::uint64_t address, std::uint64_t length) const = 0;
+  virtual std::unique_ptr<Cpu>
+  attach(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts) const = 0;
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -11,7 +11,8 @@ Capabilities capabilities_of(const HostFacts& facts, const Arch& arch) {
   Capabilities out;
   out.hardware_slots = facts.hardware_exec || facts.data_watch ? arch.slot_count() : 0;
   out.single_step = facts.single_step;
-  out.software_points = facts.int3_exit || facts.int3_internal_error || facts.hardware_exec || facts.single_step;
+  out.software_points =
+      facts.int3_exit || facts.int3_internal_error || facts.hardware_exec || facts.single_step;
   out.hardware_watch = facts.data_watch;
   out.stepped_watch = facts.single_step;
   out.block_interrupts = facts.block_interrupts;
@@ -21,18 +22,26 @@ Capabilities capabilities_of(const HostFacts& facts, const Arch& arch) {
 
 constexpr std::uint64_t small_page = 4096;
 
-}  // namespace
+} // namespace
 
 Engine::Engine(Vmm& vmm, const Arch& arch, const HostFacts& facts, Publish publish)
-    : vmm_(vmm), arch_(arch), facts_(facts), publish_(std::move(publish)),
-      capabilities_(capabilities_of(facts, arch)), sites_(arch, facts), runs_(vmm.vcpu_count()),
-      stop_{0, {{VcpuId{0}, {AtEntry{}}}}}, stopped_at_(std::chrono::steady_clock::now()) {}
+    : vmm_(vmm),
+      arch_(arch),
+      facts_(facts),
+      publish_(std::move(publish)),
+      capabilities_(capabilities_of(facts, arch)),
+      sites_(arch, facts),
+      runs_(vmm.vcpu_count()),
+      stop_{0, {{VcpuId{0}, {AtEntry{}}}}},
+      stopped_at_(std::chrono::steady_clock::now()) {}
 
 Status Engine::check(VcpuId id, bool needs_stop) const {
   if (index(id) >= runs_.size()) {
-    return Error{Code::no_such_vcpu, fmt::format("there is no vCPU {}; the machine has {}", index(id), runs_.size())};
+    return Error{Code::no_such_vcpu,
+                 fmt::format("there is no vCPU {}; the machine has {}", index(id), runs_.size())};
   }
-  if (needs_stop && running_) return Error{Code::running, "the guest is running; interrupt it first"};
+  if (needs_stop && running_)
+    return Error{Code::running, "the guest is running; interrupt it first"};
   return Done{};
 }
 
@@ -54,7 +63,7 @@ Status Engine::write_register(VcpuId id, RegisterId reg, ByteView value) {
   if (index(reg) >= arch().registers.size()) {
     return Error{Code::bad_request, fmt::format("there is no register {}", index(reg))};
   }
-  translations_.clear();  // it may be a control register
+  translations_.clear(); // it may be a control register
   return on_vcpu(id, [&]() -> Status {
     Cpu& cpu = vmm_.cpu(id);
     const GuestVirt before = TRY(cpu.pc());
@@ -75,11 +84,14 @@ Result<Translation> Engine::translate(VcpuId id, Address at) {
   TRY(check(id, false));
   if (at.space.kind == Space::Kind::physical) return vmm_.cpu(id).translate(at);
   if (running_) {
-    return Error{Code::running, "page tables are walked by the registers of a stopped vCPU; interrupt the guest, or "
-                                "use physical addresses"};
+    return Error{
+        Code::running,
+        "page tables are walked by the registers of a stopped vCPU; interrupt the guest, or "
+        "use physical addresses"};
   }
   const bool named = at.space.kind == Space::Kind::root;
-  const auto key = std::tuple{named ? ~std::size_t{0} : index(id), at.space.root, at.value / small_page};
+  const auto key =
+      std::tuple{named ? ~std::size_t{0} : index(id), at.space.root, at.value / small_page};
   const std::uint64_t offset = at.value % small_page;
   if (auto known = translations_.find(key); known != translations_.end()) {
     Translation out = known->second;
@@ -103,7 +115,8 @@ Result<Bytes> Engine::read_memory(VcpuId id, Address at, std::size_t length) {
     auto where = translate(id, here);
     if (!where && done == 0) return where.error();
     if (!where) break;
-    const std::size_t count = std::min<std::uint64_t>(length - done, small_page - here.value % small_page);
+    const std::size_t count =
+        std::min<std::uint64_t>(length - done, small_page - here.value % small_page);
     const auto chunk = std::span(out).subspan(done, count);
     const std::size_t got = vmm_.memory().read(where->physical, chunk);
     sites_.hide(where->physical, chunk.first(got));
@@ -125,7 +138,8 @@ Status Engine::write_memory(VcpuId id, Address at, ByteView data) {
     Address here = at;
     here.value += done;
     const auto where = TRY(translate(id, here));
-    const std::size_t count = std::min<std::uint64_t>(data.size() - done, small_page - here.value % small_page);
+    const std::size_t count =
+        std::min<std::uint64_t>(data.size() - done, small_page - here.value % small_page);
     Bytes probe(count);
     if (vmm_.memory().read(where.physical, probe) != count) {
       return Error{Code::memory_fault, fmt::format("there is no memory at {:#x}", here.value)};
@@ -138,7 +152,7 @@ Status Engine::write_memory(VcpuId id, Address at, ByteView data) {
     sites_.absorb(physical, bytes);
     vmm_.memory().write(physical, bytes);
   }
-  translations_.clear();  // it may have been a page table
+  translations_.clear(); // it may have been a page table
   return Done{};
 }
 
@@ -163,21 +177,24 @@ std::vector<PointState> Engine::points() const {
     const Placement& placement = site.placement;
     std::string strategy;
     switch (placement.method) {
-      case Placement::Method::instruction:
-        strategy = fmt::format("{} at physical {:#x}", facts_.int3_exit ? "int3" : "int3, seen as a failed emulation",
-                               placement.physical.value);
-        break;
-      case Placement::Method::slots:
-        strategy = "hardware slot";
-        for (const unsigned slot : placement.slots) strategy += fmt::format(" {}", slot);
-        break;
-      case Placement::Method::stepping:
-        strategy = "every instruction single-stepped: slow";
-        break;
-      case Placement::Method::pending:
-        strategy = placement.note.empty() ? "pending: placed at the next resume"
-                                          : "pending, looked at again at each resume: " + placement.note;
-        break;
+    case Placement::Method::instruction:
+      strategy = fmt::format("{} at physical {:#x}",
+                             facts_.int3_exit ? "int3" : "int3, seen as a failed emulation",
+                             placement.physical.value);
+      break;
+    case Placement::Method::slots:
+      strategy = "hardware slot";
+      for (const unsigned slot : placement.slots)
+        strategy += fmt::format(" {}", slot);
+      break;
+    case Placement::Method::stepping:
+      strategy = "every instruction single-stepped: slow";
+      break;
+    case Placement::Method::pending:
+      strategy = placement.note.empty()
+                     ? "pending: placed at the next resume"
+                     : "pending, looked at again at each resume: " + placement.note;
+      break;
     }
     const auto hits = hits_.find(site.point);
     out.push_back({site.point, std::move(strategy), hits == hits_.end() ? 0 : hits->second});
@@ -185,4 +202,4 @@ std::vector<PointState> Engine::points() const {
   return out;
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -51,12 +51,13 @@ private:
   /// What one vCPU is about in this run.
   struct VcpuRun {
     Motion motion = Motion::hold;
-    bool off_site = false;    ///< first step off the site at its pc, then `motion`
-    bool stepping = false;    ///< the entry under way is a single step
-    std::optional<unsigned> end_slot;  ///< slot that ends this step, beside its trap
-    bool completing = false;  ///< an exit was served and waits for its completion
-    bool halted = false;      ///< HLT with nothing to end it
-    std::optional<std::uint64_t> passed;  ///< pc at which the last stop was reported: a site there was hit
+    bool off_site = false;            ///< first step off the site at its pc, then `motion`
+    bool stepping = false;            ///< the entry under way is a single step
+    std::optional<unsigned> end_slot; ///< slot that ends this step, beside its trap
+    bool completing = false;          ///< an exit was served and waits for its completion
+    bool halted = false;              ///< HLT with nothing to end it
+    std::optional<std::uint64_t>
+        passed; ///< pc at which the last stop was reported: a site there was hit
     std::vector<Access> touched;
     std::vector<StopReason> reasons;
   };
@@ -108,17 +109,17 @@ private:
   std::vector<VcpuRun> runs_;
 
   bool running_ = false;
-  bool ended_ = false;  ///< the run after a power-off: there is no guest any more
+  bool ended_ = false; ///< the run after a power-off: there is no guest any more
   Stop stop_;
   std::chrono::steady_clock::time_point stopped_at_{};
-  std::vector<VcpuId> solo_;  ///< vCPUs still to step off a site alone, before the run proper
-  std::optional<std::pair<VcpuId, GuestPhys>> lifted_;  ///< the site that is out of memory for it
+  std::vector<VcpuId> solo_; ///< vCPUs still to step off a site alone, before the run proper
+  std::optional<std::pair<VcpuId, GuestPhys>> lifted_; ///< the site that is out of memory for it
   bool interrupt_wanted_ = false;
   std::optional<ClientId> interrupted_by_;
-  std::vector<Point> to_remove_;  ///< asked for while running; done at the next pause
+  std::vector<Point> to_remove_; ///< asked for while running; done at the next pause
   std::map<Point, std::uint64_t> hits_;
   /// Of this stop: page by {vCPU, or ~0 for a named root; root; page number}.
   std::map<std::tuple<std::size_t, std::uint64_t, std::uint64_t>, Translation> translations_;
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

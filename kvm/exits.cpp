@@ -12,8 +12,8 @@ namespace kdbg::kvm {
 DebugPlan Engine::plan_for(VcpuRun& run, std::uint64_t pc, const StepPlan& step) const {
   const Placed& placed = sites_.placed();
   const bool asked = run.off_site || run.motion == Motion::step;
-  DebugPlan plan{asked || placed.stepping, placed.instructions && facts_.int3_exit, asked && facts_.block_interrupts,
-                 placed.slots};
+  DebugPlan plan{asked || placed.stepping, placed.instructions && facts_.int3_exit,
+                 asked && facts_.block_interrupts, placed.slots};
   if (plan.step) {
     // A slot at pc would fire before the step, and again for ever where KVM ignores RF.
     for (auto& slot : plan.slots) {
@@ -46,9 +46,11 @@ Result<bool> Engine::prepare_entry(VcpuId id) {
 
 Verdict Engine::before_run(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
-  vmm_.vcpu(id).run_page().immediate_exit = 0;  // before the look at halting(): a later kick sets it again
+  vmm_.vcpu(id).run_page().immediate_exit =
+      0; // before the look at halting(): a later kick sets it again
   if (run.completing) {
-    // Whoever will look at this vCPU must find the served exit completed; a free run does it by itself.
+    // Whoever will look at this vCPU must find the served exit completed; a free run does it by
+    // itself.
     const bool settle = run.stepping || vmm_.halting();
     run.completing = false;
     if (settle) {
@@ -77,21 +79,24 @@ Verdict Engine::after_exit(VcpuId id, const Result<int>& run) {
   }
   const kvm_run& page = vmm_.vcpu(id).run_page();
   switch (page.exit_reason) {
-    case KVM_EXIT_DEBUG: case KVM_EXIT_INTERNAL_ERROR:
-      return on_debug_exit(id);
-    case KVM_EXIT_SHUTDOWN:
-      return crashed(id, "triple fault");
-    case KVM_EXIT_FAIL_ENTRY:
-      return crashed(id, fmt::format("the CPU refused to enter the guest: hardware reason {:#x}",
-                                     std::uint64_t{page.fail_entry.hardware_entry_failure_reason}));
-    case KVM_EXIT_INTR: case KVM_EXIT_IRQ_WINDOW_OPEN: case KVM_EXIT_SET_TPR:
-      return interrupted_exit(id);
-    case KVM_EXIT_HLT:
-      state.halted = true;
-      return state.stepping ? finish_step(id) : Verdict::park;
-    default:
-      state.completing = true;
-      return Verdict::serve;
+  case KVM_EXIT_DEBUG:
+  case KVM_EXIT_INTERNAL_ERROR:
+    return on_debug_exit(id);
+  case KVM_EXIT_SHUTDOWN:
+    return crashed(id, "triple fault");
+  case KVM_EXIT_FAIL_ENTRY:
+    return crashed(id, fmt::format("the CPU refused to enter the guest: hardware reason {:#x}",
+                                   std::uint64_t{page.fail_entry.hardware_entry_failure_reason}));
+  case KVM_EXIT_INTR:
+  case KVM_EXIT_IRQ_WINDOW_OPEN:
+  case KVM_EXIT_SET_TPR:
+    return interrupted_exit(id);
+  case KVM_EXIT_HLT:
+    state.halted = true;
+    return state.stepping ? finish_step(id) : Verdict::park;
+  default:
+    state.completing = true;
+    return Verdict::serve;
   }
 }
 
@@ -109,13 +114,15 @@ Verdict Engine::on_debug_exit(VcpuId id) {
   if (!trap) return crashed(id, trap.error().what);
   if (*trap) return on_trap(id, **trap);
   const kvm_run& page = vmm_.vcpu(id).run_page();
-  constexpr const char* suberrors[] = {"", "cannot emulate the instruction", "simultaneous exceptions",
-                                       "exit while delivering an event", "unexpected exit reason"};
+  constexpr const char* suberrors[] = {"", "cannot emulate the instruction",
+                                       "simultaneous exceptions", "exit while delivering an event",
+                                       "unexpected exit reason"};
   const std::uint32_t suberror = page.internal.suberror;
   std::string where;
   if (auto pc = vmm_.cpu(id).pc()) where = fmt::format(" at {:#x}", pc->value);
   return crashed(id, fmt::format("KVM internal error {}: {}{}", suberror,
-                                 suberror < std::size(suberrors) ? suberrors[suberror] : "unknown", where));
+                                 suberror < std::size(suberrors) ? suberrors[suberror] : "unknown",
+                                 where));
 }
 
 Verdict Engine::on_trap(VcpuId id, const Trap& trap) {
@@ -125,7 +132,8 @@ Verdict Engine::on_trap(VcpuId id, const Trap& trap) {
 
 Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
   VcpuRun& run = runs_[index(id)];
-  const bool step_ended = trap.stepped || (run.stepping && run.end_slot && (trap.slots >> *run.end_slot & 1) != 0);
+  const bool step_ended =
+      trap.stepped || (run.stepping && run.end_slot && (trap.slots >> *run.end_slot & 1) != 0);
   if (trap.slots != 0) TRY(add_slot_hits(id, trap.slots));
   const bool guests = trap.guests || (trap.software && !TRY(add_execution_hits(id)));
   if (guests) TRY(vmm_.cpu(id).pass_to_guest(trap));
@@ -133,11 +141,13 @@ Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
 }
 
 Result<bool> Engine::executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const {
-  if (is_watch(site.point.kind) || site.placement.method == Placement::Method::pending) return false;
+  if (is_watch(site.point.kind) || site.placement.method == Placement::Method::pending)
+    return false;
   const Space& space = site.point.at.space;
   const bool patched = site.placement.method == Placement::Method::instruction;
   if (space.kind == Space::Kind::current && !patched) return site.point.at.value == pc;
-  if (space.kind == Space::Kind::root) return site.point.at.value == pc && TRY(cpu.root()) == space.root;
+  if (space.kind == Space::Kind::root)
+    return site.point.at.value == pc && TRY(cpu.root()) == space.root;
   auto where = cpu.translate(Address{pc});
   if (!where && where.error().code == Code::kernel) return where.error();
   const std::uint64_t physical = patched ? site.placement.physical.value : site.point.at.value;
@@ -164,10 +174,13 @@ Status Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
   for (const Site& site : sites_.placed().sites) {
     if (site.placement.method != Placement::Method::slots) continue;
     bool hit = false;
-    for (const unsigned slot : site.placement.slots) hit = hit || (slots >> slot & 1) != 0;
+    for (const unsigned slot : site.placement.slots)
+      hit = hit || (slots >> slot & 1) != 0;
     if (!hit) continue;
-    if (!is_watch(site.point.kind)) executed = true;
-    else if (auto watch = watches_.fired(site.point)) runs_[index(id)].reasons.emplace_back(*watch);
+    if (!is_watch(site.point.kind))
+      executed = true;
+    else if (auto watch = watches_.fired(site.point))
+      runs_[index(id)].reasons.emplace_back(*watch);
   }
   if (executed) TRY(add_execution_hits(id));
   return Done{};
@@ -184,10 +197,12 @@ Result<Verdict> Engine::take_step(VcpuId id) {
   const bool complete = TRY(cpu.end_step());
   run.stepping = false;
   if (sites_.placed().stepping) {
-    for (HitWatch& hit : TRY(watches_.compare(cpu, run.touched))) run.reasons.emplace_back(std::move(hit));
+    for (HitWatch& hit : TRY(watches_.compare(cpu, run.touched)))
+      run.reasons.emplace_back(std::move(hit));
   }
   // A repeated instruction is stepped off its site as a whole: its next round is not a new hit.
-  if (!complete && run.off_site && run.motion == Motion::run && run.reasons.empty()) return Verdict::enter;
+  if (!complete && run.off_site && run.motion == Motion::run && run.reasons.empty())
+    return Verdict::enter;
   const bool alone = lifted_.has_value();
   run.off_site = false;
   run.passed.reset();
@@ -195,7 +210,9 @@ Result<Verdict> Engine::take_step(VcpuId id) {
   // Arriving at a site is hitting it: the step that ends there and the hit are one stop. A slot
   // that ended this step has been added already.
   const bool arrived = run.motion == Motion::step || sites_.placed().stepping;
-  const bool known = std::any_of(run.reasons.begin(), run.reasons.end(), [](const StopReason& r) { return std::holds_alternative<HitPoint>(r); });
+  const bool known = std::any_of(run.reasons.begin(), run.reasons.end(), [](const StopReason& r) {
+    return std::holds_alternative<HitPoint>(r);
+  });
   if (arrived && !known) TRY(add_execution_hits(id));
   if (run.reasons.empty() && alone) return Verdict::park;
   return conclude(id);
@@ -211,7 +228,7 @@ Verdict Engine::stop_here(VcpuId id, StopReason why) {
   VcpuRun& run = runs_[index(id)];
   run.reasons.push_back(std::move(why));
   vmm_.halt();
-  return before_run(id);  // completes the exit first
+  return before_run(id); // completes the exit first
 }
 
 Verdict Engine::crashed(VcpuId id, std::string what) {
@@ -221,4 +238,4 @@ Verdict Engine::crashed(VcpuId id, std::string what) {
   return Verdict::park;
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -5,26 +5,33 @@ namespace kdbg::kvm {
 std::vector<Fact> rows(const HostFacts& f) {
   return {
       {"advertised", "guest_debug", f.guest_debug, "KVM_CAP_SET_GUEST_DEBUG"},
-      {"advertised", "debug_flags", static_cast<double>(f.debug_flags), "KVM_CAP_SET_GUEST_DEBUG2, a mask"},
-      {"advertised", "sync_registers", f.sync_registers, "registers come with the exit (KVM_CAP_SYNC_REGS)"},
+      {"advertised", "debug_flags", static_cast<double>(f.debug_flags),
+       "KVM_CAP_SET_GUEST_DEBUG2, a mask"},
+      {"advertised", "sync_registers", f.sync_registers,
+       "registers come with the exit (KVM_CAP_SYNC_REGS)"},
       {"advertised", "exception_payload", f.exception_payload, "exact DR6 for the guest's own #DB"},
       {"advertised", "readonly_memory", f.readonly_memory, "write-protected memory slots"},
       {"works", "single_step", f.single_step, "one instruction, then an exit"},
       {"works", "hardware_exec", f.hardware_exec, "debug registers stop execution"},
       {"works", "data_watch", f.data_watch, "debug registers stop data accesses"},
       {"works", "int3_exit", f.int3_exit, "int3 exits as a debug event"},
-      {"works", "int3_internal_error", f.int3_internal_error, "int3 exits as a failed emulation, pc at it"},
+      {"works", "int3_internal_error", f.int3_internal_error,
+       "int3 exits as a failed emulation, pc at it"},
       {"works", "block_interrupts", f.block_interrupts, "interrupts are held off while stepping"},
       {"quirks", "emulated", f.emulated, "guest code runs in KVM's instruction emulator"},
       {"quirks", "rearm_step", f.rearm_step, "a step must be armed again each time"},
-      {"quirks", "resume_flag_ignored", f.resume_flag_ignored, "a hardware breakpoint fires again on resume"},
-      {"quirks", "breakpoint_pc_stays", f.breakpoint_pc_stays, "an injected #BP pushes the pc it finds"},
+      {"quirks", "resume_flag_ignored", f.resume_flag_ignored,
+       "a hardware breakpoint fires again on resume"},
+      {"quirks", "breakpoint_pc_stays", f.breakpoint_pc_stays,
+       "an injected #BP pushes the pc it finds"},
       {"quirks", "pushf_shows_trap_flag", f.pushf_shows_trap_flag, "a stepped pushf pushes TF"},
-      {"quirks", "out_step_squashed", f.out_step_squashed, "a stepped OUT ends without a debug exit"},
-      {"quirks", "mmio_step_squashed", f.mmio_step_squashed, "a stepped MMIO write ends without a debug exit"},
+      {"quirks", "out_step_squashed", f.out_step_squashed,
+       "a stepped OUT ends without a debug exit"},
+      {"quirks", "mmio_step_squashed", f.mmio_step_squashed,
+       "a stepped MMIO write ends without a debug exit"},
       {"quirks", "loops_per_second", f.loops_per_second, "two-instruction loop"},
       {"quirks", "steps_per_second", f.steps_per_second, "bare single steps"},
   };
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

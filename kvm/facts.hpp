@@ -5,7 +5,7 @@
 namespace kdbg::kvm {
 
 struct Fact {
-  std::string_view section;  ///< advertised, works or quirks
+  std::string_view section; ///< advertised, works or quirks
   std::string_view name;
   std::variant<bool, double> value;
   std::string_view meaning;
@@ -13,4 +13,4 @@ struct Fact {
 
 std::vector<Fact> rows(const HostFacts& facts);
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -32,7 +32,9 @@ public:
 };
 
 /// Passes an integer where an ioctl takes one.
-inline void* integer(std::uintptr_t value) { return reinterpret_cast<void*>(value); }
+inline void* integer(std::uintptr_t value) {
+  return reinterpret_cast<void*>(value);
+}
 
 /// Told of every ioctl but KVM_RUN's: request number and answer, -errno on failure. Any thread.
 using IoctlObserver = std::function<void(unsigned long request, int answer)>;
@@ -40,4 +42,4 @@ using IoctlObserver = std::function<void(unsigned long request, int answer)>;
 /// The running Linux. Kicks use SIGUSR1, whose handler it installs.
 std::unique_ptr<Kernel> make_linux_kernel(IoctlObserver observer = {});
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

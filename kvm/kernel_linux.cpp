@@ -31,17 +31,17 @@ Error failed(std::string what) {
 
 std::string why_no_kvm(int error) {
   switch (error) {
-    case ENOENT:
-      return "this kernel has no KVM device; load kvm_intel, kvm_amd or kvm_pvm, or enable nested "
-             "virtualisation for this machine";
-    case EACCES:
-    case EPERM:
-      return "no permission; add yourself to the group that owns it (usually 'kvm') or run as root";
-    case ENODEV:
-    case ENXIO:
-      return "the KVM module found no usable hardware; check the firmware's VT-x/SVM setting";
-    default:
-      return "unexpected error";
+  case ENOENT:
+    return "this kernel has no KVM device; load kvm_intel, kvm_amd or kvm_pvm, or enable nested "
+           "virtualisation for this machine";
+  case EACCES:
+  case EPERM:
+    return "no permission; add yourself to the group that owns it (usually 'kvm') or run as root";
+  case ENODEV:
+  case ENXIO:
+    return "the KVM module found no usable hardware; check the firmware's VT-x/SVM setting";
+  default:
+    return "unexpected error";
   }
 }
 
@@ -49,7 +49,7 @@ class LinuxKernel final : public Kernel {
 public:
   explicit LinuxKernel(IoctlObserver observer) : observer_(std::move(observer)) {
     struct sigaction action {};
-    action.sa_handler = on_kick;  // no SA_RESTART: KVM_RUN must return
+    action.sa_handler = on_kick; // no SA_RESTART: KVM_RUN must return
     ::sigaction(SIGUSR1, &action, nullptr);
   }
   ~LinuxKernel() override {
@@ -108,10 +108,10 @@ private:
   std::vector<std::span<std::byte>> mappings_;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<Kernel> make_linux_kernel(IoctlObserver observer) {
   return std::make_unique<LinuxKernel>(std::move(observer));
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

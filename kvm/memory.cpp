@@ -37,4 +37,4 @@ std::size_t Ram::write(GuestPhys at, ByteView data) {
   return done;
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

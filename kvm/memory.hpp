@@ -42,4 +42,4 @@ private:
   std::vector<Range> ranges_;
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -62,12 +62,15 @@ Status Engine::prepare_run(const Resume& how) {
 Status Engine::resume(const Resume& how) {
   if (ended_) return Error{Code::closed, "the guest has ended"};
   if (running_) return Error{Code::running, "the guest is running already"};
-  if (how.motions.size() != runs_.size()) return Error{Code::bad_request, "a resume needs one motion per vCPU"};
-  if (std::all_of(how.motions.begin(), how.motions.end(), [](Motion m) { return m == Motion::hold; })) {
+  if (how.motions.size() != runs_.size())
+    return Error{Code::bad_request, "a resume needs one motion per vCPU"};
+  if (std::all_of(how.motions.begin(), how.motions.end(),
+                  [](Motion m) { return m == Motion::hold; })) {
     return Error{Code::bad_request, "a resume that holds every vCPU would never end"};
   }
   const bool steps = std::count(how.motions.begin(), how.motions.end(), Motion::step) != 0;
-  if (steps && !facts_.single_step) return Error{Code::unsupported, "single-step does not work on this host's KVM"};
+  if (steps && !facts_.single_step)
+    return Error{Code::unsupported, "single-step does not work on this host's KVM"};
   if (const auto status = powered_off()) {
     ended_ = running_ = true;
     vmm_.post([this, status] { publish_(Gone{*status}); });
@@ -94,7 +97,8 @@ std::optional<int> Engine::powered_off() const {
 }
 
 void Engine::begin_phase() {
-  const bool over = std::any_of(runs_.begin(), runs_.end(), [](const VcpuRun& run) { return !run.reasons.empty(); });
+  const bool over = std::any_of(runs_.begin(), runs_.end(),
+                                [](const VcpuRun& run) { return !run.reasons.empty(); });
   if (over) return vmm_.post([this] { parked(); });
   if (!solo_.empty()) {
     const VcpuId id = solo_.back();
@@ -126,12 +130,13 @@ void Engine::finish_phase() {
     if (auto restored = sites_.restore(vmm_.memory(), lifted_->second); !restored) {
       runs_[index(lifted_->first)].reasons.emplace_back(Crashed{restored.error().what});
     }
-    if (runs_[index(lifted_->first)].off_site) solo_.push_back(lifted_->first);  // paused before its step was done
+    if (runs_[index(lifted_->first)].off_site)
+      solo_.push_back(lifted_->first); // paused before its step was done
     lifted_.reset();
   }
   for (const Point& point : to_remove_) {
     hits_.erase(point);
-    (void)sites_.remove(point).operator bool();  // gone already is as good
+    (void)sites_.remove(point).operator bool(); // gone already is as good
   }
 }
 
@@ -143,9 +148,9 @@ void Engine::parked() {
     to_remove_.clear();
     return publish_stop(std::move(stopped));
   }
-  if (!to_remove_.empty()) {  // a pause that no client asked for
+  if (!to_remove_.empty()) { // a pause that no client asked for
     to_remove_.clear();
-    running_ = false;  // registers and page tables may be read
+    running_ = false; // registers and page tables may be read
     auto placed = place_sites();
     translations_.clear();
     running_ = true;
@@ -175,8 +180,11 @@ std::vector<VcpuStop> Engine::gather() {
     run.reasons.clear();
   }
   // What a client asked to step comes first, then what was hit.
-  std::stable_partition(out.begin(), out.end(), [&](const VcpuStop& s) { return runs_[index(s.vcpu)].motion == Motion::step; });
-  if (out.empty() && interrupt_wanted_) out.push_back({interrupted_vcpu(), {Interrupted{interrupted_by_}}});
+  std::stable_partition(out.begin(), out.end(), [&](const VcpuStop& s) {
+    return runs_[index(s.vcpu)].motion == Motion::step;
+  });
+  if (out.empty() && interrupt_wanted_)
+    out.push_back({interrupted_vcpu(), {Interrupted{interrupted_by_}}});
   if (out.empty() && all_halted) out.push_back({interrupted_vcpu(), {Halted{}}});
   return out;
 }
@@ -209,7 +217,8 @@ Status Engine::reset() {
   TRY(withdraw());
   TRY(vmm_.reset());
   sites_.forget_memory();
-  for (VcpuRun& run : runs_) run = VcpuRun{};
+  for (VcpuRun& run : runs_)
+    run = VcpuRun{};
   translations_.clear();
   ++stop_.epoch;
   publish_stop({{VcpuId{0}, {AtEntry{}}}});
@@ -231,4 +240,4 @@ Status Engine::withdraw() {
   return sites_.withdraw(vmm_.memory());
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

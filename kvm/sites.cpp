@@ -11,11 +11,12 @@ using Method = Placement::Method;
 constexpr std::uint64_t most_compared = 1u << 16;
 
 Error no_slots(const Point& point, unsigned count) {
-  return {Code::no_free_slot, fmt::format("cannot insert {} point at {:#x}: all {} hardware slots are in use",
-                                          name(point.kind), point.at.value, count)};
+  return {Code::no_free_slot,
+          fmt::format("cannot insert {} point at {:#x}: all {} hardware slots are in use",
+                      name(point.kind), point.at.value, count)};
 }
 
-}  // namespace
+} // namespace
 
 /// The slots that a point cannot do without; none when it has another way.
 Result<std::vector<Slot>> Sites::required_slots(const Point& point) const {
@@ -23,32 +24,41 @@ Result<std::vector<Slot>> Sites::required_slots(const Point& point) const {
   if (point.kind == PointKind::software) return std::vector<Slot>{};
   if (point.kind == PointKind::hardware) {
     if (!facts_.hardware_exec) {
-      return Error{Code::unsupported, "hardware breakpoints do not work on this host's KVM; use a software one"};
+      return Error{Code::unsupported,
+                   "hardware breakpoints do not work on this host's KVM; use a software one"};
     }
     if (!linear) {
-      return Error{Code::unsupported, "a debug register compares linear addresses; use a software breakpoint for "
-                                      "a physical address or another page-table root"};
+      return Error{Code::unsupported,
+                   "a debug register compares linear addresses; use a software breakpoint for "
+                   "a physical address or another page-table root"};
     }
     return std::vector<Slot>{{point.at.value, 1, PointKind::hardware}};
   }
-  if (point.length == 0) return Error{Code::bad_request, "a watch needs a length of at least 1 byte"};
+  if (point.length == 0)
+    return Error{Code::bad_request, "a watch needs a length of at least 1 byte"};
   if (point.at.value + (point.length - 1) < point.at.value) {
-    return Error{Code::bad_request, fmt::format("a watch of {} bytes at {:#x} wraps around the address space",
-                                                point.length, point.at.value)};
+    return Error{Code::bad_request,
+                 fmt::format("a watch of {} bytes at {:#x} wraps around the address space",
+                             point.length, point.at.value)};
   }
   if (facts_.data_watch && linear) {
     auto slots = arch_.split_watch(point.kind, point.at.value, point.length);
     if (!slots.empty()) return slots;
-    return Error{Code::no_free_slot,
-                 fmt::format("a watch of {} bytes at {:#x} does not fit {} hardware slots of at most 8 aligned bytes",
-                             point.length, point.at.value, arch_.slot_count())};
+    return Error{Code::no_free_slot, fmt::format("a watch of {} bytes at {:#x} does not fit {} "
+                                                 "hardware slots of at most 8 aligned bytes",
+                                                 point.length, point.at.value, arch_.slot_count())};
   }
   if (facts_.single_step && point.length > most_compared) {
-    return Error{Code::unsupported, fmt::format("a watch of {} bytes at {:#x} is compared after every instruction: at most {} bytes",
-                                                point.length, point.at.value, most_compared)};
+    return Error{
+        Code::unsupported,
+        fmt::format(
+            "a watch of {} bytes at {:#x} is compared after every instruction: at most {} bytes",
+            point.length, point.at.value, most_compared)};
   }
   if (facts_.single_step) return std::vector<Slot>{};
-  return Error{Code::unsupported, "watchpoints do not work on this host's KVM: neither data breakpoints nor single-step"};
+  return Error{
+      Code::unsupported,
+      "watchpoints do not work on this host's KVM: neither data breakpoints nor single-step"};
 }
 
 bool Sites::take_slot(const Slot& slot, Plan& plan, Placement& placement) const {
@@ -60,16 +70,19 @@ bool Sites::take_slot(const Slot& slot, Plan& plan, Placement& placement) const 
   const unsigned count = facts_.hardware_exec || facts_.data_watch ? arch_.slot_count() : 0;
   std::optional<unsigned> free;
   for (unsigned n = 0; n < count; ++n) {
-    if (plan.slots[n] == slot) return take(n);            // shared with an equal one
+    if (plan.slots[n] == slot) return take(n); // shared with an equal one
     if (plan.slots[n]) continue;
-    if (placed_.slots[n] == slot) return take(n);         // stays where it was
+    if (placed_.slots[n] == slot) return take(n); // stays where it was
     if (!free || (placed_.slots[*free] && !placed_.slots[n])) free = n;
   }
   return free && take(*free);
 }
 
-Result<Placement> Sites::place_software(const Site& site, Plan& plan, const GuestMemory* memory, const Translator* translate,
-                                bool instructions_blocked) const {
+Result<Placement> Sites::place_software(const Site& site,
+                                        Plan& plan,
+                                        const GuestMemory* memory,
+                                        const Translator* translate,
+                                        bool instructions_blocked) const {
   if (site.placement.method == Method::instruction && !instructions_blocked) return site.placement;
   Placement out;
   std::optional<GuestPhys> physical;
@@ -77,15 +90,21 @@ Result<Placement> Sites::place_software(const Site& site, Plan& plan, const Gues
     auto where = (*translate)(site.vcpu, site.point.at);
     std::byte probe{};
     if (!where && where.error().code == Code::kernel) return where.error();
-    if (!where) out.note = where.error().what;
-    else if (memory->read(where->physical, std::span(&probe, 1)) == 1) physical = where->physical;
-    else out.note = fmt::format("{:#x} is physical {:#x}, which is not memory", site.point.at.value, where->physical.value);
+    if (!where)
+      out.note = where.error().what;
+    else if (memory->read(where->physical, std::span(&probe, 1)) == 1)
+      physical = where->physical;
+    else
+      out.note = fmt::format("{:#x} is physical {:#x}, which is not memory", site.point.at.value,
+                             where->physical.value);
   }
-  const bool can_patch = physical && !instructions_blocked && (facts_.int3_exit || facts_.int3_internal_error);
+  const bool can_patch =
+      physical && !instructions_blocked && (facts_.int3_exit || facts_.int3_internal_error);
   const auto patch = [&] { return Placement{Method::instruction, {}, *physical, {}}; };
   if (facts_.int3_exit && can_patch) return patch();
   const bool linear = site.point.at.space.kind == Space::Kind::current;
-  if (facts_.hardware_exec && linear && take_slot({site.point.at.value, 1, PointKind::hardware}, plan, out)) {
+  if (facts_.hardware_exec && linear &&
+      take_slot({site.point.at.value, 1, PointKind::hardware}, plan, out)) {
     out.method = Method::slots;
     return out;
   }
@@ -94,7 +113,9 @@ Result<Placement> Sites::place_software(const Site& site, Plan& plan, const Gues
   return out;
 }
 
-Result<Sites::Plan> Sites::plan(const std::vector<Site>& sites, const GuestMemory* memory, const Translator* translate,
+Result<Sites::Plan> Sites::plan(const std::vector<Site>& sites,
+                                const GuestMemory* memory,
+                                const Translator* translate,
                                 bool instructions_blocked) const {
   Plan out;
   out.placements.resize(sites.size());
@@ -113,7 +134,8 @@ Result<Sites::Plan> Sites::plan(const std::vector<Site>& sites, const GuestMemor
   }
   for (std::size_t i = 0; i < sites.size(); ++i) {
     if (sites[i].point.kind == PointKind::software) {
-      out.placements[i] = TRY(place_software(sites[i], out, memory, translate, instructions_blocked));
+      out.placements[i] =
+          TRY(place_software(sites[i], out, memory, translate, instructions_blocked));
     }
   }
   return out;
@@ -125,17 +147,22 @@ Status Sites::add(VcpuId vcpu, const Point& point) {
   auto sites = placed_.sites;
   sites.push_back({point, vcpu, {}});
   TRY(plan(sites, nullptr, nullptr, false));
-  if (point.kind == PointKind::software && !facts_.int3_exit && !facts_.hardware_exec && !facts_.single_step) {
-    return Error{Code::unsupported, "no kind of breakpoint works on this host's KVM; `kvmdbg probe` shows what was tried"};
+  if (point.kind == PointKind::software && !facts_.int3_exit && !facts_.hardware_exec &&
+      !facts_.single_step) {
+    return Error{
+        Code::unsupported,
+        "no kind of breakpoint works on this host's KVM; `kvmdbg probe` shows what was tried"};
   }
   placed_.sites = std::move(sites);
   return Done{};
 }
 
 Status Sites::remove(const Point& point) {
-  const auto erased = std::erase_if(placed_.sites, [&](const Site& site) { return site.point == point; });
+  const auto erased =
+      std::erase_if(placed_.sites, [&](const Site& site) { return site.point == point; });
   if (erased != 0) return Done{};
-  return Error{Code::bad_request, fmt::format("there is no {} point at {:#x}", name(point.kind), point.at.value)};
+  return Error{Code::bad_request,
+               fmt::format("there is no {} point at {:#x}", name(point.kind), point.at.value)};
 }
 
 Status Sites::place(GuestMemory& memory, const Translator& translate, bool instructions_blocked) {
@@ -157,7 +184,8 @@ Status Sites::place(GuestMemory& memory, const Translator& translate, bool instr
     TRY(take_out(memory, patch->first, patch->second));
     patch = patches_.erase(patch);
   }
-  for (const auto& [at, unused] : wanted) TRY(install(memory, GuestPhys{at}));
+  for (const auto& [at, unused] : wanted)
+    TRY(install(memory, GuestPhys{at}));
   placed_.instructions = !wanted.empty();
   return Done{};
 }
@@ -166,10 +194,12 @@ Status Sites::install(GuestMemory& memory, GuestPhys at) {
   std::byte present{};
   const std::byte opcode = arch_.breakpoint_instruction()[0];
   if (!memory.load(at, present)) {
-    return Error{Code::memory_fault, fmt::format("cannot patch physical {:#x}: not memory", at.value)};
+    return Error{Code::memory_fault,
+                 fmt::format("cannot patch physical {:#x}: not memory", at.value)};
   }
   if (patches_.contains(at.value) && present == opcode) return Done{};
-  patches_[at.value] = present;  // new, or the guest has written over ours: its byte is the one to keep
+  patches_[at.value] =
+      present; // new, or the guest has written over ours: its byte is the one to keep
   memory.store(at, opcode);
   return Done{};
 }
@@ -183,7 +213,8 @@ Status Sites::take_out(GuestMemory& memory, std::uint64_t at, std::byte original
 }
 
 Status Sites::withdraw(GuestMemory& memory) {
-  for (const auto& [at, original] : patches_) TRY(take_out(memory, at, original));
+  for (const auto& [at, original] : patches_)
+    TRY(take_out(memory, at, original));
   patches_.clear();
   for (Site& site : placed_.sites) {
     if (site.placement.method == Method::instruction) site.placement = {};
@@ -191,13 +222,18 @@ Status Sites::withdraw(GuestMemory& memory) {
   return Done{};
 }
 
-Status Sites::lift(GuestMemory& memory, GuestPhys at) { return take_out(memory, at.value, patches_.at(at.value)); }
+Status Sites::lift(GuestMemory& memory, GuestPhys at) {
+  return take_out(memory, at.value, patches_.at(at.value));
+}
 
-Status Sites::restore(GuestMemory& memory, GuestPhys at) { return install(memory, at); }
+Status Sites::restore(GuestMemory& memory, GuestPhys at) {
+  return install(memory, at);
+}
 
 void Sites::hide(GuestPhys at, std::span<std::byte> data) const {
   const std::byte opcode = arch_.breakpoint_instruction()[0];
-  for (auto patch = patches_.lower_bound(at.value); patch != patches_.end() && patch->first - at.value < data.size(); ++patch) {
+  for (auto patch = patches_.lower_bound(at.value);
+       patch != patches_.end() && patch->first - at.value < data.size(); ++patch) {
     std::byte& shown = data[patch->first - at.value];
     if (shown == opcode) shown = patch->second;
   }
@@ -205,9 +241,10 @@ void Sites::hide(GuestPhys at, std::span<std::byte> data) const {
 
 void Sites::absorb(GuestPhys at, std::span<std::byte> data) {
   const std::byte opcode = arch_.breakpoint_instruction()[0];
-  for (auto patch = patches_.lower_bound(at.value); patch != patches_.end() && patch->first - at.value < data.size(); ++patch) {
+  for (auto patch = patches_.lower_bound(at.value);
+       patch != patches_.end() && patch->first - at.value < data.size(); ++patch) {
     patch->second = std::exchange(data[patch->first - at.value], opcode);
   }
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -10,20 +10,20 @@ namespace kdbg::kvm {
 
 struct Placement {
   enum class Method : std::uint8_t {
-    instruction,  ///< a breakpoint instruction in guest memory
-    slots,        ///< debug registers
-    stepping,     ///< every instruction is stepped and compared
-    pending,      ///< cannot stop yet: looked at again at each resume
+    instruction, ///< a breakpoint instruction in guest memory
+    slots,       ///< debug registers
+    stepping,    ///< every instruction is stepped and compared
+    pending,     ///< cannot stop yet: looked at again at each resume
   };
   Method method = Method::pending;
   std::vector<unsigned> slots;
-  GuestPhys physical;  ///< of the instruction
-  std::string note;    ///< why it is pending
+  GuestPhys physical; ///< of the instruction
+  std::string note;   ///< why it is pending
 };
 
 struct Site {
   Point point;
-  VcpuId vcpu{};  ///< whose page tables resolve `current` addresses
+  VcpuId vcpu{}; ///< whose page tables resolve `current` addresses
   Placement placement;
 };
 
@@ -31,8 +31,8 @@ struct Site {
 struct Placed {
   std::vector<Site> sites;
   std::array<std::optional<Slot>, max_slots> slots{};
-  bool instructions = false;  ///< at least one breakpoint instruction is in memory
-  bool stepping = false;      ///< at least one site needs every instruction stepped
+  bool instructions = false; ///< at least one breakpoint instruction is in memory
+  bool stepping = false;     ///< at least one site needs every instruction stepped
 };
 
 using Translator = std::function<Result<Translation>(VcpuId, Address)>;
@@ -70,11 +70,16 @@ private:
     std::vector<Placement> placements;
     std::array<std::optional<Slot>, max_slots> slots{};
   };
-  Result<Plan> plan(const std::vector<Site>& sites, const GuestMemory* memory, const Translator* translate,
+  Result<Plan> plan(const std::vector<Site>& sites,
+                    const GuestMemory* memory,
+                    const Translator* translate,
                     bool instructions_blocked) const;
   Result<std::vector<Slot>> required_slots(const Point& point) const;
-  Result<Placement> place_software(const Site& site, Plan& plan, const GuestMemory* memory, const Translator* translate,
-                           bool instructions_blocked) const;
+  Result<Placement> place_software(const Site& site,
+                                   Plan& plan,
+                                   const GuestMemory* memory,
+                                   const Translator* translate,
+                                   bool instructions_blocked) const;
   bool take_slot(const Slot& slot, Plan& plan, Placement& placement) const;
   Status install(GuestMemory& memory, GuestPhys at);
   Status take_out(GuestMemory& memory, std::uint64_t at, std::byte original);
@@ -82,7 +87,7 @@ private:
   const Arch& arch_;
   const HostFacts& facts_;
   Placed placed_;
-  std::map<std::uint64_t, std::byte> patches_;  ///< guest-physical address -> the guest's own byte
+  std::map<std::uint64_t, std::byte> patches_; ///< guest-physical address -> the guest's own byte
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -53,4 +53,4 @@ private:
   kvm_run* run_;
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -40,4 +40,4 @@ public:
   virtual Status reset() = 0;
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

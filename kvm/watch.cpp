@@ -20,21 +20,23 @@ bool overlaps(std::uint64_t a, std::uint64_t a_length, std::uint64_t b, std::uin
   return a_length != 0 && b_length != 0 && a <= b + (b_length - 1) && b <= a + (a_length - 1);
 }
 
-}  // namespace
+} // namespace
 
-Status Watches::resolve(Watched& watched, const std::function<Result<Translation>(Address)>& translate) {
+Status Watches::resolve(Watched& watched,
+                        const std::function<Result<Translation>(Address)>& translate) {
   watched.pieces.clear();
   for (std::uint64_t done = 0; done < watched.point.length;) {
     Address at = watched.point.at;
     at.value += done;
     auto where = translate(at);
     if (!where && where.error().code == Code::kernel) return where.error();
-    if (!where) {  // not mapped yet: nothing to compare
+    if (!where) { // not mapped yet: nothing to compare
       watched.pieces.clear();
       return Done{};
     }
     const std::uint64_t page = where->page_size == 0 ? 4096 : where->page_size;
-    const std::uint64_t count = std::min(watched.point.length - done, page - (where->physical.value & (page - 1)));
+    const std::uint64_t count =
+        std::min(watched.point.length - done, page - (where->physical.value & (page - 1)));
     watched.pieces.push_back({where->physical.value, count, at.value});
     done += count;
   }
@@ -52,7 +54,10 @@ Bytes Watches::read(const Watched& watched) const {
   return out;
 }
 
-Status Watches::begin(const Placed& placed, GuestMemory& memory, const Translator& translate, std::size_t vcpus) {
+Status Watches::begin(const Placed& placed,
+                      GuestMemory& memory,
+                      const Translator& translate,
+                      std::size_t vcpus) {
   memory_ = &memory;
   vcpus_ = vcpus;
   watched_.clear();
@@ -67,17 +72,19 @@ Status Watches::begin(const Placed& placed, GuestMemory& memory, const Translato
   return Done{};
 }
 
-Result<Watches::Touch> Watches::touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& touched) const {
+Result<Watches::Touch>
+Watches::touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& touched) const {
   Touch out{false, false, watched.point.at.value};
   for (const Access& access : touched) {
     auto where = cpu.translate(Address{access.address});
     if (!where && where.error().code == Code::kernel) return where.error();
-    if (!where) continue;  // it faulted
+    if (!where) continue; // it faulted
     for (const Piece& piece : watched.pieces) {
       if (!overlaps(where->physical.value, access.length, piece.physical, piece.length)) continue;
       out.read |= access.reads;
       out.wrote |= access.writes;
-      out.address = piece.linear + (std::max(where->physical.value, piece.physical) - piece.physical);
+      out.address =
+          piece.linear + (std::max(where->physical.value, piece.physical) - piece.physical);
     }
   }
   return out;
@@ -116,4 +123,4 @@ std::optional<HitWatch> Watches::fired(const Point& point) {
   return HitWatch{point, point.at.value, {}, {}};
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -13,7 +13,8 @@ namespace kdbg::kvm {
 class Watches {
 public:
   /// While every vCPU is parked: takes the watch sites of a run and reads their present values.
-  Status begin(const Placed& placed, GuestMemory& memory, const Translator& translate, std::size_t vcpus);
+  Status
+  begin(const Placed& placed, GuestMemory& memory, const Translator& translate, std::size_t vcpus);
   /// After a step of `cpu`: every stepped watch that it touched, with its values. `touched` is
   /// what the instruction was about to access.
   Result<std::vector<HitWatch>> compare(Cpu& cpu, const std::vector<Access>& touched);
@@ -30,7 +31,7 @@ private:
     bool stepped = false;
     std::vector<Piece> pieces;
     Bytes value;
-    unsigned unclaimed = 0;  ///< comparisons that saw a change which no instruction seen so far made
+    unsigned unclaimed = 0; ///< comparisons that saw a change which no instruction seen so far made
   };
   /// What one instruction did to a watch.
   struct Touch {
@@ -39,7 +40,8 @@ private:
   };
   Status resolve(Watched& watched, const std::function<Result<Translation>(Address)>& translate);
   Bytes read(const Watched& watched) const;
-  Result<Touch> touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& touched) const;
+  Result<Touch>
+  touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& touched) const;
 
   GuestMemory* memory_ = nullptr;
   std::size_t vcpus_ = 1;
@@ -47,4 +49,4 @@ private:
   std::mutex mutex_;
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

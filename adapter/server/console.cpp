@@ -14,9 +14,10 @@ Error failed(const std::string& what) {
   return {Code::kernel, what + ": " + strerrordesc_np(saved), saved};
 }
 
-}  // namespace
+} // namespace
 
-Result<std::unique_ptr<Console>> Console::open(boost::asio::io_context& io, const std::string& where) {
+Result<std::unique_ptr<Console>> Console::open(boost::asio::io_context& io,
+                                               const std::string& where) {
   std::unique_ptr<Console> console(new Console(io));
   if (where == "none") return console;
   if (where == "pty") {
@@ -40,7 +41,8 @@ Result<std::unique_ptr<Console>> Console::open(boost::asio::io_context& io, cons
 
 Status Console::open_pty() {
   const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) return failed("cannot open a pty");
+  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0)
+    return failed("cannot open a pty");
   char name[128];
   if (::ptsname_r(master, name, sizeof name) != 0) return failed("cannot name the pty");
   notice_ = std::string("the guest's console is ") + name;
@@ -53,7 +55,7 @@ Status Console::open_pty() {
   }
   out_ = ::fcntl(master, F_DUPFD_CLOEXEC, 0);
   owns_out_ = true;
-  ::fcntl(out_, F_SETFL, O_NONBLOCK);  // nobody reading must not stop the guest
+  ::fcntl(out_, F_SETFL, O_NONBLOCK); // nobody reading must not stop the guest
   reader_.assign(master);
   return Done{};
 }
@@ -61,7 +63,8 @@ Status Console::open_pty() {
 void Console::take_terminal() {
   if (!reader_.is_open() || ::tcgetattr(STDIN_FILENO, &saved_) != 0) return;
   termios raw = saved_;
-  raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);  // keys go to the guest; Ctrl-C still ends us
+  raw.c_lflag &=
+      ~static_cast<tcflag_t>(ICANON | ECHO); // keys go to the guest; Ctrl-C still ends us
   took_terminal_ = ::tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
 }
 
@@ -76,11 +79,13 @@ void Console::on_input(std::function<void(ByteView)> input) {
 }
 
 void Console::read() {
-  reader_.async_read_some(boost::asio::buffer(buffer_), [this](boost::system::error_code error, std::size_t count) {
-    if (error || count == 0) return;  // end of input: the guest just gets no more keys
-    input_(ByteView(buffer_).first(count));
-    read();
-  });
+  reader_.async_read_some(boost::asio::buffer(buffer_),
+                          [this](boost::system::error_code error, std::size_t count) {
+                            if (error || count == 0)
+                              return; // end of input: the guest just gets no more keys
+                            input_(ByteView(buffer_).first(count));
+                            read();
+                          });
 }
 
 void Console::put(std::byte byte) {
@@ -89,4 +94,4 @@ void Console::put(std::byte byte) {
   }
 }
 
-}  // namespace kdbg::server
+} // namespace kdbg::server

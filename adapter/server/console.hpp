@@ -4,6 +4,7 @@
 #include "adapter/types.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+
 #include <functional>
 #include <memory>
 #include <termios.h>
@@ -13,7 +14,8 @@ namespace kdbg::server {
 class Console {
 public:
   /// `where`: stdio, pty, none or a file name. `input` is called on the strand.
-  static Result<std::unique_ptr<Console>> open(boost::asio::io_context& io, const std::string& where);
+  static Result<std::unique_ptr<Console>> open(boost::asio::io_context& io,
+                                               const std::string& where);
   ~Console();
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
@@ -40,4 +42,4 @@ private:
   std::string notice_;
 };
 
-}  // namespace kdbg::server
+} // namespace kdbg::server

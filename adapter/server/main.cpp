@@ -12,15 +12,18 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <nlohmann/json.hpp>
+
 #include <csignal>
 #include <fmt/format.h>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 namespace kdbg::server {
 namespace {
 
-void say(std::string_view text) { fmt::print(stderr, "kvmdbg: {}\n", text); }
+void say(std::string_view text) {
+  fmt::print(stderr, "kvmdbg: {}\n", text);
+}
 
 int fail(const Error& error) {
   say(error.what);
@@ -43,10 +46,12 @@ int show_probe(const ProbeOptions& options) {
   if (!facts) return fail(facts.error());
   nlohmann::ordered_json json;
   for (const kvm::Fact& fact : kvm::rows(*facts)) {
-    std::visit([&](auto value) { json[std::string(fact.section)][std::string(fact.name)] = value; }, fact.value);
+    std::visit([&](auto value) { json[std::string(fact.section)][std::string(fact.name)] = value; },
+               fact.value);
     if (options.json) continue;
     const auto* flag = std::get_if<bool>(&fact.value);
-    const std::string shown = flag != nullptr ? (*flag ? "yes" : "no") : fmt::format("{:.0f}", std::get<double>(fact.value));
+    const std::string shown = flag != nullptr ? (*flag ? "yes" : "no")
+                                              : fmt::format("{:.0f}", std::get<double>(fact.value));
     fmt::print("{:<11} {:<22} {:>10}  {}\n", fact.section, fact.name, shown, fact.meaning);
   }
   json["notes"] = facts->notes;
@@ -54,7 +59,8 @@ int show_probe(const ProbeOptions& options) {
     fmt::print("{}\n", json.dump(2));
     return exit_done;
   }
-  for (const std::string& note : facts->notes) fmt::print("note: {}\n", note);
+  for (const std::string& note : facts->notes)
+    fmt::print("note: {}\n", note);
   return exit_done;
 }
 
@@ -75,7 +81,8 @@ std::optional<int> powered_off(const Stop& stop) {
 
 bool crashed(const Stop& stop) {
   const auto& reasons = stop.vcpus.front().reasons;
-  return std::any_of(reasons.begin(), reasons.end(), [](const StopReason& r) { return std::holds_alternative<Crashed>(r); });
+  return std::any_of(reasons.begin(), reasons.end(),
+                     [](const StopReason& r) { return std::holds_alternative<Crashed>(r); });
 }
 
 class Run {
@@ -88,7 +95,8 @@ public:
     signals_.async_wait([this](boost::system::error_code error, int signal) {
       if (!error) finish(128 + signal);
     });
-    if (options_.go) TRY(engine_->resume(Resume{std::vector<Motion>(engine_->vcpu_count(), Motion::run)}));
+    if (options_.go)
+      TRY(engine_->resume(Resume{std::vector<Motion>(engine_->vcpu_count(), Motion::run)}));
     io_.run();
     return status_;
   }
@@ -101,7 +109,8 @@ private:
   Status prepare() {
     if (!options_.trace.empty()) {
       std::FILE* file = std::fopen(options_.trace.c_str(), "we");
-      if (file == nullptr) return Error{Code::bad_request, "cannot open the trace file " + options_.trace};
+      if (file == nullptr)
+        return Error{Code::bad_request, "cannot open the trace file " + options_.trace};
       trace_ = std::make_unique<Trace>(file);
       kernel_ = kvm::make_linux_kernel([this](unsigned long request, int answer) {
         trace_->note(fmt::format("ioctl {:#x} = {}", request, answer));
@@ -117,10 +126,12 @@ private:
     console_ = TRY(Console::open(io_, options_.console));
     const bool pvh = image_.entry_kind == kvm::Image::Entry::pvh;
     const bool irqchip = options_.irqchip.empty() ? pvh : options_.irqchip == "kernel";
-    machine_ = TRY(kvm::Machine::create(*kernel_, kvm::x86_64(), facts_, {options_.cpus, options_.memory, irqchip}, image_, files_,
-                                        {[this](std::byte b) { console_->put(b); },
-                                         [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }}));
-    engine_ = std::make_unique<kvm::Engine>(*machine_, kvm::x86_64(), facts_, [this](const Event& event) { on_event(event); });
+    machine_ = TRY(kvm::Machine::create(
+        *kernel_, kvm::x86_64(), facts_, {options_.cpus, options_.memory, irqchip}, image_, files_,
+        {[this](std::byte b) { console_->put(b); },
+         [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }}));
+    engine_ = std::make_unique<kvm::Engine>(*machine_, kvm::x86_64(), facts_,
+                                            [this](const Event& event) { on_event(event); });
     machine_->attach(*engine_);
     console_->on_input([this](ByteView keys) { machine_->console_input(keys); });
     arbiter_ = std::make_unique<Arbiter>(*engine_, *trace_);
@@ -130,17 +141,22 @@ private:
   Status listen() {
     Settings settings;
     settings.allow_remote = options_.allow_remote;
-    server_ = std::make_unique<Server>(io_, *engine_, *arbiter_, *trace_,
-                                       std::vector<Protocol>{gdb::protocol(kill_policy(options_.kill))}, say, settings);
+    server_ = std::make_unique<Server>(
+        io_, *engine_, *arbiter_, *trace_,
+        std::vector<Protocol>{gdb::protocol(kill_policy(options_.kill))}, say, settings);
     server_->on_clients_changed([this](std::size_t count) {
       clients_ = count;
-      if (const auto status = powered_off(engine_->stop()); status && count == 0 && !engine_->running()) finish(*status);
+      if (const auto status = powered_off(engine_->stop());
+          status && count == 0 && !engine_->running())
+        finish(*status);
     });
-    for (const std::string& note : facts_.notes) say("note: " + note);
+    for (const std::string& note : facts_.notes)
+      say("note: " + note);
     if (!console_->notice().empty()) say(console_->notice());
     for (const std::string& address : options_.listen) {
       const std::string where = TRY(server_->listen(address));
-      say(fmt::format("{}, listening on {}", options_.go ? "running" : "stopped at the entry point", where));
+      say(fmt::format("{}, listening on {}", options_.go ? "running" : "stopped at the entry point",
+                      where));
       const std::string remote = where.starts_with("unix:") ? where.substr(5) : where;
       say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image, remote));
     }
@@ -155,7 +171,8 @@ private:
     const auto off = powered_off(stopped->stop);
     if (off && clients_ == 0) return finish(*off);
     if (off || crashed(stopped->stop)) {
-      say(fmt::format("vCPU {}: {}", index(stopped->stop.vcpus.front().vcpu), describe(stopped->stop.vcpus.front().reasons.front())));
+      say(fmt::format("vCPU {}: {}", index(stopped->stop.vcpus.front().vcpu),
+                      describe(stopped->stop.vcpus.front().reasons.front())));
     }
   }
 
@@ -193,8 +210,8 @@ int main_with(const Options& options) {
   return status ? *status : fail(status.error());
 }
 
-}  // namespace
-}  // namespace kdbg::server
+} // namespace
+} // namespace kdbg::server
 
 int main(int argc, char** argv) {
   const auto options = kdbg::server::parse_options(argc, argv);

@@ -19,27 +19,38 @@ Exit codes:
   3 no usable /dev/kvm, 128+N ended by signal N)";
 
 void add_run(CLI::App& run, RunOptions& o) {
-  run.add_option("IMAGE", o.image, "ELF kernel: vmlinux or another with a PVH note, or a bare ELF32/ELF64")
-      ->required()->check(CLI::ExistingFile);
-  run.add_option("--cpus", o.cpus, "number of vCPUs")->capture_default_str()->check(CLI::Range(1, 1024));
+  run.add_option("IMAGE", o.image,
+                 "ELF kernel: vmlinux or another with a PVH note, or a bare ELF32/ELF64")
+      ->required()
+      ->check(CLI::ExistingFile);
+  run.add_option("--cpus", o.cpus, "number of vCPUs")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
   run.add_option("--memory", o.memory, "size of RAM, for instance 512M")
-      ->transform(CLI::AsSizeValue(false))->default_str("128M");
-  run.add_option("--listen", o.listen, "HOST:PORT or unix:PATH; repeatable; default 127.0.0.1:1234")->allow_extra_args(false);
-  run.add_flag("--allow-remote", o.allow_remote, "listen on addresses that other machines reach: whoever connects owns the guest");
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("128M");
+  run.add_option("--listen", o.listen, "HOST:PORT or unix:PATH; repeatable; default 127.0.0.1:1234")
+      ->allow_extra_args(false);
+  run.add_flag("--allow-remote", o.allow_remote,
+               "listen on addresses that other machines reach: whoever connects owns the guest");
   run.add_flag("--go", o.go, "run at once instead of stopping at the entry point");
   run.add_option("--append", o.append, "kernel command line");
   run.add_option("--initrd", o.initrd, "initial RAM disk")->check(CLI::ExistingFile);
-  run.add_option("--irqchip", o.irqchip, "kernel: PIC, IOAPIC, LAPIC and PIT; none: HLT ends a vCPU, and every vCPU starts "
-                                         "at the entry. Default: kernel for images with a PVH note, else none")
+  run.add_option("--irqchip", o.irqchip,
+                 "kernel: PIC, IOAPIC, LAPIC and PIT; none: HLT ends a vCPU, and every vCPU starts "
+                 "at the entry. Default: kernel for images with a PVH note, else none")
       ->check(CLI::IsMember({"kernel", "none"}));
-  run.add_option("--console", o.console, "the guest's serial port COM1: stdio, pty, none or a file name")->capture_default_str();
-  run.add_option("--kill", o.kill, "what gdb's kill does: detach, pause or poweroff")->capture_default_str()
+  run.add_option("--console", o.console,
+                 "the guest's serial port COM1: stdio, pty, none or a file name")
+      ->capture_default_str();
+  run.add_option("--kill", o.kill, "what gdb's kill does: detach, pause or poweroff")
+      ->capture_default_str()
       ->check(CLI::IsMember({"detach", "pause", "poweroff"}));
   run.add_option("--trace", o.trace, "write packets, events and ioctls to this file, as text");
   run.footer(footer);
 }
 
-}  // namespace
+} // namespace
 
 std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   CLI::App app{"kvmdbg: debug whatever runs under KVM, from gdb", "kvmdbg"};
@@ -48,9 +59,11 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   app.footer(footer);
   RunOptions run;
   ProbeOptions probe;
-  CLI::App* run_command = app.add_subcommand("run", "run a guest in the built-in machine and serve debuggers");
+  CLI::App* run_command =
+      app.add_subcommand("run", "run a guest in the built-in machine and serve debuggers");
   add_run(*run_command, run);
-  CLI::App* probe_command = app.add_subcommand("probe", "show what this host's KVM advertises, and what works");
+  CLI::App* probe_command =
+      app.add_subcommand("probe", "show what this host's KVM advertises, and what works");
   probe_command->add_flag("--json", probe.json, "machine-readable output");
   try {
     app.parse(argc, argv);
@@ -62,4 +75,4 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   return Options{probe};
 }
 
-}  // namespace kdbg::server
+} // namespace kdbg::server

@@ -11,10 +11,10 @@ namespace kdbg::server {
 
 struct RunOptions {
   std::string image, initrd, append, console = "stdio", trace, kill = "detach";
-  std::string irqchip;  ///< "kernel", "none" or "": as the image wants
+  std::string irqchip; ///< "kernel", "none" or "": as the image wants
   std::vector<std::string> listen;
   std::size_t cpus = 1;
-  std::uint64_t memory = std::uint64_t{128} << 20;  ///< bytes
+  std::uint64_t memory = std::uint64_t{128} << 20; ///< bytes
   bool go = false, allow_remote = false;
 };
 struct ProbeOptions {
@@ -28,4 +28,4 @@ enum ExitCode : int { exit_done = 0, exit_failed = 1, exit_usage = 2, exit_no_kv
 /// The options, or the exit code of what was printed instead (help, version, a usage error).
 std::variant<Options, int> parse_options(int argc, const char* const* argv);
 
-}  // namespace kdbg::server
+} // namespace kdbg::server

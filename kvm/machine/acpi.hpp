@@ -12,4 +12,4 @@ inline constexpr std::uint16_t acpi_events = 0x600, acpi_control = 0x604, acpi_r
 /// root pointer (RSDP) comes first.
 Bytes acpi_tables(std::uint64_t at, std::size_t vcpus);
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -24,4 +24,4 @@ Status load(const Image& image, const BootFiles& files, std::size_t vcpus, Ram& 
 /// Registers of a vCPU at the entry point, on top of what KVM gives a new vCPU.
 void set_entry_state(const Image& image, std::size_t vcpu, x86::Regs& regs, x86::Sregs& sregs);
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -14,13 +14,16 @@ constexpr std::uint16_t test_in = 0xe0, test_out = 0xe1, test_count = 0xe2;
 constexpr std::uint64_t test_device = 0xfd000000;
 constexpr std::uint16_t debug_exit = 0xf4, keyboard_status = 0x64;
 constexpr std::uint16_t cmos_index = 0x70, cmos_data = 0x71, port_b = 0x61;
-constexpr std::uint8_t sleep_enable = 0x20, sci_enabled = 0x01;  // PM1 control, bits 13 and 0 (ACPI 6.3, 4.8.3.2)
+constexpr std::uint8_t sleep_enable = 0x20,
+                       sci_enabled = 0x01; // PM1 control, bits 13 and 0 (ACPI 6.3, 4.8.3.2)
 constexpr std::uint8_t keyboard_reset = 0xfe;
 constexpr std::uint32_t msr_tsc = 0x10, msr_tsc_deadline = 0x6e0;
-constexpr std::uint32_t tsc_control = 0;  // KVM_VCPU_TSC_CTRL
-constexpr std::uint64_t tsc_offset = 0;   // KVM_VCPU_TSC_OFFSET
+constexpr std::uint32_t tsc_control = 0; // KVM_VCPU_TSC_CTRL
+constexpr std::uint64_t tsc_offset = 0;  // KVM_VCPU_TSC_OFFSET
 
-std::uint8_t bcd(int value) { return static_cast<std::uint8_t>(value / 10 << 4 | value % 10); }
+std::uint8_t bcd(int value) {
+  return static_cast<std::uint8_t>(value / 10 << 4 | value % 10);
+}
 
 /// The PC's real-time clock (Motorola MC146818), showing the host's time in UTC.
 std::uint8_t cmos(std::uint8_t index_of) {
@@ -28,18 +31,30 @@ std::uint8_t cmos(std::uint8_t index_of) {
   std::tm utc{};
   ::gmtime_r(&now, &utc);
   switch (index_of & 0x7f) {
-    case 0x00: return bcd(utc.tm_sec);
-    case 0x02: return bcd(utc.tm_min);
-    case 0x04: return bcd(utc.tm_hour);
-    case 0x06: return bcd(utc.tm_wday + 1);
-    case 0x07: return bcd(utc.tm_mday);
-    case 0x08: return bcd(utc.tm_mon + 1);
-    case 0x09: return bcd(utc.tm_year % 100);
-    case 0x32: return bcd(19 + utc.tm_year / 100);
-    case 0x0a: return 0x26;  // 32768 Hz, not updating
-    case 0x0b: return 0x02;  // 24 hours, BCD
-    case 0x0d: return 0x80;  // battery good
-    default: return 0;
+  case 0x00:
+    return bcd(utc.tm_sec);
+  case 0x02:
+    return bcd(utc.tm_min);
+  case 0x04:
+    return bcd(utc.tm_hour);
+  case 0x06:
+    return bcd(utc.tm_wday + 1);
+  case 0x07:
+    return bcd(utc.tm_mday);
+  case 0x08:
+    return bcd(utc.tm_mon + 1);
+  case 0x09:
+    return bcd(utc.tm_year % 100);
+  case 0x32:
+    return bcd(19 + utc.tm_year / 100);
+  case 0x0a:
+    return 0x26; // 32768 Hz, not updating
+  case 0x0b:
+    return 0x02; // 24 hours, BCD
+  case 0x0d:
+    return 0x80; // battery good
+  default:
+    return 0;
   }
 }
 
@@ -73,24 +88,25 @@ void turn_back(Vcpu& vcpu, std::uint64_t nanoseconds) {
   (void)vcpu.ioctl(KVM_KVMCLOCK_CTRL, nullptr).operator bool();
 }
 
-}  // namespace
+} // namespace
 
 Verdict Machine::serve(VcpuId id) {
   kvm_run& run = vcpu(id).run_page();
   std::optional<StopReason> end;
   switch (run.exit_reason) {
-    case KVM_EXIT_IO:
-      end = port_access(run);
-      break;
-    case KVM_EXIT_MMIO:
-      memory_access(run);
-      break;
-    case KVM_EXIT_SYSTEM_EVENT:
-      end = Crashed{"the guest raised system event " + std::to_string(run.system_event.type)};
-      break;
-    default:
-      end = Crashed{"KVM exit reason " + std::to_string(run.exit_reason) + " is not served by this machine"};
-      break;
+  case KVM_EXIT_IO:
+    end = port_access(run);
+    break;
+  case KVM_EXIT_MMIO:
+    memory_access(run);
+    break;
+  case KVM_EXIT_SYSTEM_EVENT:
+    end = Crashed{"the guest raised system event " + std::to_string(run.system_event.type)};
+    break;
+  default:
+    end = Crashed{"KVM exit reason " + std::to_string(run.exit_reason) +
+                  " is not served by this machine"};
+    break;
   }
   return end ? engine_->stop_here(id, *std::move(end)) : engine_->before_run(id);
 }
@@ -101,47 +117,68 @@ std::optional<StopReason> Machine::port_access(kvm_run& run) {
   for (std::uint32_t i = 0; i < run.io.count; ++i) {
     for (std::uint8_t byte = 0; byte < run.io.size; ++byte, ++data) {
       const auto port = static_cast<std::uint16_t>(run.io.port + byte);
-      if (run.io.direction == KVM_EXIT_IO_IN) *data = port_read(port);
-      else if (auto why = port_write(port, *data, run.io.size)) end = std::move(why);
+      if (run.io.direction == KVM_EXIT_IO_IN)
+        *data = port_read(port);
+      else if (auto why = port_write(port, *data, run.io.size))
+        end = std::move(why);
     }
   }
   return end;
 }
 
-std::optional<StopReason> Machine::port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size) {
+std::optional<StopReason>
+Machine::port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size) {
   if (port >= Serial::base && port < Serial::base + Serial::ports) {
     serial_.write(port - Serial::base, value);
     return {};
   }
   const std::lock_guard lock(devices_mutex_);
   switch (port) {
-    case test_out: ++counters_.port_writes; break;
-    case cmos_index: cmos_index_ = value; break;
-    case debug_exit: return PoweredOff{value << 1 | 1};
-    case acpi_control + 1:
-      if ((value & sleep_enable) != 0) return PoweredOff{0};
-      break;
-    case keyboard_status:
-      if (value == keyboard_reset) return Crashed{"the guest asked for a reset (keyboard controller)"};
-      break;
-    case acpi_reset:
-      if (size == 1 && (value & 4) != 0) return Crashed{"the guest asked for a reset (port 0xcf9)"};
-      break;
-    default: break;
+  case test_out:
+    ++counters_.port_writes;
+    break;
+  case cmos_index:
+    cmos_index_ = value;
+    break;
+  case debug_exit:
+    return PoweredOff{value << 1 | 1};
+  case acpi_control + 1:
+    if ((value & sleep_enable) != 0) return PoweredOff{0};
+    break;
+  case keyboard_status:
+    if (value == keyboard_reset)
+      return Crashed{"the guest asked for a reset (keyboard controller)"};
+    break;
+  case acpi_reset:
+    if (size == 1 && (value & 4) != 0) return Crashed{"the guest asked for a reset (port 0xcf9)"};
+    break;
+  default:
+    break;
   }
   return {};
 }
 
 std::uint8_t Machine::port_read(std::uint16_t port) {
-  if (port >= Serial::base && port < Serial::base + Serial::ports) return serial_.read(port - Serial::base);
+  if (port >= Serial::base && port < Serial::base + Serial::ports)
+    return serial_.read(port - Serial::base);
   const std::lock_guard lock(devices_mutex_);
   switch (port) {
-    case test_in: return 0x5a;
-    case test_count: return static_cast<std::uint8_t>(counters_.port_writes);
-    case cmos_data: return cmos(cmos_index_);
-    case acpi_control: return sci_enabled;
-    case acpi_events: case acpi_events + 1: case acpi_events + 2: case acpi_events + 3: case acpi_control + 1: return 0;
-    default: return 0xff;
+  case test_in:
+    return 0x5a;
+  case test_count:
+    return static_cast<std::uint8_t>(counters_.port_writes);
+  case cmos_data:
+    return cmos(cmos_index_);
+  case acpi_control:
+    return sci_enabled;
+  case acpi_events:
+  case acpi_events + 1:
+  case acpi_events + 2:
+  case acpi_events + 3:
+  case acpi_control + 1:
+    return 0;
+  default:
+    return 0xff;
   }
 }
 
@@ -195,4 +232,4 @@ void Machine::hide_pause(std::chrono::nanoseconds held) {
   }
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -10,15 +10,18 @@
 namespace kdbg::kvm {
 namespace {
 
-constexpr std::uint32_t pvh_note_type = 18;  // XEN_ELFNOTE_PHYS32_ENTRY
+constexpr std::uint32_t pvh_note_type = 18; // XEN_ELFNOTE_PHYS32_ENTRY
 constexpr std::uint64_t most_headers = 4096, most_memory = std::uint64_t{1} << 46;
 
-Error bad(std::string what) { return {Code::bad_request, "cannot load the image: " + std::move(what)}; }
+Error bad(std::string what) {
+  return {Code::bad_request, "cannot load the image: " + std::move(what)};
+}
 
 template <class T>
 Result<T> at(ByteView file, std::uint64_t offset, std::string_view what) {
   if (offset > file.size() || file.size() - offset < sizeof(T)) {
-    return bad(fmt::format("{} at offset {:#x} is beyond the end of the file ({} bytes)", what, offset, file.size()));
+    return bad(fmt::format("{} at offset {:#x} is beyond the end of the file ({} bytes)", what,
+                           offset, file.size()));
   }
   T out;
   std::memcpy(&out, file.data() + offset, sizeof out);
@@ -33,7 +36,8 @@ struct Header {
 
 Result<ByteView> contents(ByteView file, const Header& header, std::size_t n) {
   if (header.offset > file.size() || file.size() - header.offset < header.file_size) {
-    return bad(fmt::format("segment {} ({} bytes at offset {:#x}) is beyond the end of the file ({} bytes); is it truncated?",
+    return bad(fmt::format("segment {} ({} bytes at offset {:#x}) is beyond the end of the file "
+                           "({} bytes); is it truncated?",
                            n, header.file_size, header.offset, file.size()));
   }
   return file.subspan(header.offset, header.file_size);
@@ -44,9 +48,11 @@ std::optional<std::uint64_t> pvh_entry(ByteView notes) {
   std::uint64_t offset = 0;
   while (auto note = at<Elf64_Nhdr>(notes, offset, "note")) {
     const auto pad = [](std::uint64_t size) { return (size + 3) & ~std::uint64_t{3}; };
-    const std::uint64_t name_at = offset + sizeof(Elf64_Nhdr), value_at = name_at + pad(note->n_namesz);
+    const std::uint64_t name_at = offset + sizeof(Elf64_Nhdr),
+                        value_at = name_at + pad(note->n_namesz);
     offset = value_at + pad(note->n_descsz);
-    const bool xen = note->n_namesz == 4 && name_at + 4 <= notes.size() && std::memcmp(notes.data() + name_at, "Xen", 4) == 0;
+    const bool xen = note->n_namesz == 4 && name_at + 4 <= notes.size() &&
+                     std::memcmp(notes.data() + name_at, "Xen", 4) == 0;
     if (!xen || note->n_type != pvh_note_type) continue;
     if (auto entry = at<std::uint32_t>(notes, value_at, "PVH entry")) return *entry;
   }
@@ -59,7 +65,8 @@ Result<std::vector<Header>> headers(ByteView file, const Ehdr& elf) {
     return bad(fmt::format("ELF type {} is not an executable", elf.e_type));
   }
   if (elf.e_phentsize != sizeof(Phdr) || elf.e_phnum == 0 || elf.e_phnum > most_headers) {
-    return bad(fmt::format("{} program headers of {} bytes make no sense", elf.e_phnum, elf.e_phentsize));
+    return bad(
+        fmt::format("{} program headers of {} bytes make no sense", elf.e_phnum, elf.e_phentsize));
   }
   std::vector<Header> out;
   for (std::uint64_t i = 0; i < elf.e_phnum; ++i) {
@@ -72,9 +79,10 @@ Result<std::vector<Header>> headers(ByteView file, const Ehdr& elf) {
 Status add_segment(Image& image, ByteView file, const Header& header, std::size_t n) {
   const ByteView bytes = TRY(contents(file, header, n));
   if (header.memory_size == 0) return Done{};
-  if (header.file_size > header.memory_size || header.memory_size > most_memory || header.physical > most_memory) {
-    return bad(fmt::format("segment {}: {:#x} bytes in the file, {:#x} in memory at {:#x}", n, header.file_size,
-                           header.memory_size, header.physical));
+  if (header.file_size > header.memory_size || header.memory_size > most_memory ||
+      header.physical > most_memory) {
+    return bad(fmt::format("segment {}: {:#x} bytes in the file, {:#x} in memory at {:#x}", n,
+                           header.file_size, header.memory_size, header.physical));
   }
   image.segments.push_back({header.physical, header.memory_size, bytes});
   return Done{};
@@ -82,17 +90,19 @@ Status add_segment(Image& image, ByteView file, const Header& header, std::size_
 
 Status check_overlap(std::vector<Image::Segment>& segments) {
   if (segments.empty()) return bad("it has nothing to load");
-  std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) { return a.physical < b.physical; });
+  std::sort(segments.begin(), segments.end(),
+            [](const auto& a, const auto& b) { return a.physical < b.physical; });
   for (std::size_t i = 1; i < segments.size(); ++i) {
     const auto& before = segments[i - 1];
     if (before.physical + before.memory_size > segments[i].physical) {
-      return bad(fmt::format("the segments at {:#x} and {:#x} overlap", before.physical, segments[i].physical));
+      return bad(fmt::format("the segments at {:#x} and {:#x} overlap", before.physical,
+                             segments[i].physical));
     }
   }
   return Done{};
 }
 
-}  // namespace
+} // namespace
 
 Result<Image> parse_image(ByteView file) {
   const auto ident = TRY(at<std::array<unsigned char, EI_NIDENT>>(file, 0, "ELF header"));
@@ -101,7 +111,8 @@ Result<Image> parse_image(ByteView file) {
   }
   if (ident[EI_DATA] != ELFDATA2LSB) return bad("it is big-endian");
   const bool is64 = ident[EI_CLASS] == ELFCLASS64;
-  if (!is64 && ident[EI_CLASS] != ELFCLASS32) return bad(fmt::format("ELF class {} is unknown", ident[EI_CLASS]));
+  if (!is64 && ident[EI_CLASS] != ELFCLASS32)
+    return bad(fmt::format("ELF class {} is unknown", ident[EI_CLASS]));
   Image image;
   std::vector<Header> found;
   std::uint16_t machine = 0;
@@ -118,7 +129,8 @@ Result<Image> parse_image(ByteView file) {
     if (machine == EM_386) found = TRY((headers<Elf32_Ehdr, Elf32_Phdr>(file, elf)));
   }
   if (found.empty()) {
-    return bad(fmt::format("it is for ELF machine {} ({}-bit), this machine is x86", machine, is64 ? 64 : 32));
+    return bad(fmt::format("it is for ELF machine {} ({}-bit), this machine is x86", machine,
+                           is64 ? 64 : 32));
   }
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (found[i].type == PT_LOAD) TRY(add_segment(image, file, found[i], i));
@@ -130,14 +142,18 @@ Result<Image> parse_image(ByteView file) {
     }
   }
   TRY(check_overlap(image.segments));
-  const bool inside = std::any_of(image.segments.begin(), image.segments.end(), [&](const Image::Segment& segment) {
-    return image.entry >= segment.physical && image.entry - segment.physical < segment.memory_size;
-  });
+  const bool inside =
+      std::any_of(image.segments.begin(), image.segments.end(), [&](const Image::Segment& segment) {
+        return image.entry >= segment.physical &&
+               image.entry - segment.physical < segment.memory_size;
+      });
   if (!inside) {
-    return bad(fmt::format("its entry point {:#x} is in no segment; segments are loaded at their physical addresses, and "
-                           "execution starts there", image.entry));
+    return bad(fmt::format("its entry point {:#x} is in no segment; segments are loaded at their "
+                           "physical addresses, and "
+                           "execution starts there",
+                           image.entry));
   }
   return image;
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -21,18 +21,28 @@ void set_topology(x86::Cpuid& cpuid, std::size_t n, std::size_t vcpus) {
     if (entry.function == 1) {
       entry.ebx = (entry.ebx & 0xff00ffff) | static_cast<std::uint32_t>(vcpus) << 16;
       entry.ebx = (entry.ebx & 0x00ffffff) | id << 24;
-      entry.ecx |= 1u << 31;  // runs under a hypervisor
+      entry.ecx |= 1u << 31; // runs under a hypervisor
     }
-    if (entry.function == 0xb || entry.function == 0x1f) entry.edx = id;  // x2APIC id
-    if (entry.function == 0x8000001e) entry.eax = id;                     // AMD extended APIC id
+    if (entry.function == 0xb || entry.function == 0x1f) entry.edx = id; // x2APIC id
+    if (entry.function == 0x8000001e) entry.eax = id;                    // AMD extended APIC id
   }
 }
 
-}  // namespace
+} // namespace
 
-Machine::Machine(Kernel& kernel, const Arch& arch, const HostFacts& facts, const MachineOptions& options,
-                 const Image& image, const BootFiles& files, Outlets outlets)
-    : kernel_(kernel), arch_(arch), facts_(facts), options_(options), image_(image), files_(files),
+Machine::Machine(Kernel& kernel,
+                 const Arch& arch,
+                 const HostFacts& facts,
+                 const MachineOptions& options,
+                 const Image& image,
+                 const BootFiles& files,
+                 Outlets outlets)
+    : kernel_(kernel),
+      arch_(arch),
+      facts_(facts),
+      options_(options),
+      image_(image),
+      files_(files),
       outlets_(std::move(outlets)),
       serial_([this](std::byte b) { transmit(b); },
               [this](bool level) {
@@ -50,14 +60,20 @@ Machine::~Machine() {
   if (kvm_ != Fd::none) kernel_.close(kvm_);
 }
 
-Result<std::unique_ptr<Machine>> Machine::create(Kernel& kernel, const Arch& arch, const HostFacts& facts,
-                                                 const MachineOptions& options, const Image& image,
-                                                 const BootFiles& files, Outlets outlets) {
-  std::unique_ptr<Machine> machine(new Machine(kernel, arch, facts, options, image, files, std::move(outlets)));
+Result<std::unique_ptr<Machine>> Machine::create(Kernel& kernel,
+                                                 const Arch& arch,
+                                                 const HostFacts& facts,
+                                                 const MachineOptions& options,
+                                                 const Image& image,
+                                                 const BootFiles& files,
+                                                 Outlets outlets) {
+  std::unique_ptr<Machine> machine(
+      new Machine(kernel, arch, facts, options, image, files, std::move(outlets)));
   TRY(machine->create_vm());
   TRY(machine->create_memory());
   TRY(machine->create_interrupts());
-  for (std::size_t n = 0; n < options.vcpus; ++n) TRY(machine->create_vcpu(n));
+  for (std::size_t n = 0; n < options.vcpus; ++n)
+    TRY(machine->create_vcpu(n));
   TRY(machine->start());
   return machine;
 }
@@ -66,11 +82,13 @@ Status Machine::create_vm() {
   kvm_ = TRY(kernel_.open_kvm());
   const int version = TRY(kernel_.ioctl(kvm_, KVM_GET_API_VERSION, nullptr));
   if (version != api_version) {
-    return Error{Code::unsupported, fmt::format("KVM API version {} is not {}", version, api_version)};
+    return Error{Code::unsupported,
+                 fmt::format("KVM API version {} is not {}", version, api_version)};
   }
   const int most = TRY(kernel_.ioctl(kvm_, KVM_CHECK_EXTENSION, integer(KVM_CAP_MAX_VCPUS)));
   if (options_.vcpus == 0 || options_.vcpus > static_cast<std::size_t>(std::max(most, 1))) {
-    return Error{Code::bad_request, fmt::format("{} vCPUs: this host's KVM takes 1 to {}", options_.vcpus, most)};
+    return Error{Code::bad_request,
+                 fmt::format("{} vCPUs: this host's KVM takes 1 to {}", options_.vcpus, most)};
   }
   vm_ = Fd{TRY(kernel_.ioctl(kvm_, KVM_CREATE_VM, nullptr))};
   if (facts_.exception_payload) {
@@ -85,12 +103,15 @@ Status Machine::create_vm() {
 Status Machine::create_memory() {
   constexpr std::uint64_t least = 1u << 20;
   if (options_.memory < least || options_.memory % 4096 != 0) {
-    return Error{Code::bad_request, fmt::format("{} bytes of memory: it must be whole 4 KiB pages, at least 1 MiB", options_.memory)};
+    return Error{Code::bad_request,
+                 fmt::format("{} bytes of memory: it must be whole 4 KiB pages, at least 1 MiB",
+                             options_.memory)};
   }
   std::vector<Ram::Range> ranges;
   const std::uint64_t low = std::min(options_.memory, mmio_hole);
   ranges.push_back({0, TRY(kernel_.allocate(low))});
-  if (options_.memory > low) ranges.push_back({mmio_hole_end, TRY(kernel_.allocate(options_.memory - low))});
+  if (options_.memory > low)
+    ranges.push_back({mmio_hole_end, TRY(kernel_.allocate(options_.memory - low))});
   std::uint32_t slot = 0;
   for (const auto& range : ranges) {
     kvm_userspace_memory_region region{};
@@ -124,7 +145,8 @@ Status Machine::create_vcpu(std::size_t n) {
     kernel_.close(fd);
     return page.error();
   }
-  vcpus_.push_back(std::make_unique<Vcpu>(kernel_, fd, VcpuId{static_cast<std::uint32_t>(n)}, *page));
+  vcpus_.push_back(
+      std::make_unique<Vcpu>(kernel_, fd, VcpuId{static_cast<std::uint32_t>(n)}, *page));
   Vcpu& vcpu = *vcpus_.back();
   auto cpuid = std::make_unique<x86::Cpuid>();
   TRY(kernel_.ioctl(kvm_, x86::get_supported_cpuid, cpuid.get()));
@@ -137,16 +159,20 @@ Status Machine::create_vcpu(std::size_t n) {
 
 Status Machine::start() {
   runner_ = std::make_unique<Runner>(
-      kernel_, [this](VcpuId id) { loop(id); }, [this] { outlets_.post([this] { engine_->parked(); }); });
-  for (auto& vcpu : vcpus_) runner_->add(&vcpu->run_page().immediate_exit);
+      kernel_, [this](VcpuId id) { loop(id); },
+      [this] { outlets_.post([this] { engine_->parked(); }); });
+  for (auto& vcpu : vcpus_)
+    runner_->add(&vcpu->run_page().immediate_exit);
   TRY(save_chips(kernel_, vm_, options_.irqchip, pristine_));
   pristine_.serial = serial_.save();
   for (auto& vcpu : vcpus_) {
     Status saved = Done{};
     runner_->on_vcpu(vcpu->id(), [&] {
       auto state = save(*vcpu, options_.irqchip);
-      if (state) pristine_.vcpus.push_back(*std::move(state));
-      else saved = state.error();
+      if (state)
+        pristine_.vcpus.push_back(*std::move(state));
+      else
+        saved = state.error();
     });
     TRY(std::move(saved));
   }
@@ -179,17 +205,17 @@ void Machine::loop(VcpuId id) {
   Verdict verdict = engine_->before_run(id);
   for (;;) {
     switch (verdict) {
-      case Verdict::park:
-        return;
-      case Verdict::serve:
-        verdict = serve(id);
-        break;
-      case Verdict::enter: {
-        const auto result = vcpu(id).run();
-        verdict = engine_->after_exit(id, result);
-        if (verdict == Verdict::enter) verdict = engine_->before_run(id);
-        break;
-      }
+    case Verdict::park:
+      return;
+    case Verdict::serve:
+      verdict = serve(id);
+      break;
+    case Verdict::enter: {
+      const auto result = vcpu(id).run();
+      verdict = engine_->after_exit(id, result);
+      if (verdict == Verdict::enter) verdict = engine_->before_run(id);
+      break;
+    }
     }
   }
 }
@@ -200,7 +226,8 @@ void Machine::quiesce() {
 }
 
 Status Machine::reset() {
-  for (const auto& range : ram_->ranges()) std::memset(range.bytes.data(), 0, range.bytes.size());
+  for (const auto& range : ram_->ranges())
+    std::memset(range.bytes.data(), 0, range.bytes.size());
   TRY(restore_chips(kernel_, vm_, pristine_));
   serial_.restore(pristine_.serial);
   {
@@ -219,4 +246,4 @@ Status Machine::reset() {
   return load_and_enter();
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -13,8 +13,8 @@ class Engine;
 
 struct MachineOptions {
   std::size_t vcpus = 1;
-  std::uint64_t memory = 0;  ///< bytes
-  bool irqchip = false;      ///< PIC, IOAPIC, LAPICs and PIT in the kernel; else HLT ends a vCPU
+  std::uint64_t memory = 0; ///< bytes
+  bool irqchip = false;     ///< PIC, IOAPIC, LAPICs and PIT in the kernel; else HLT ends a vCPU
 };
 
 class Machine final : public Vmm {
@@ -27,9 +27,13 @@ public:
 
   /// `image` and `files` (with the memory they point into), `kernel`, `arch` and `facts` must
   /// outlive the machine.
-  static Result<std::unique_ptr<Machine>> create(Kernel& kernel, const Arch& arch, const HostFacts& facts,
-                                                 const MachineOptions& options, const Image& image,
-                                                 const BootFiles& files, Outlets outlets);
+  static Result<std::unique_ptr<Machine>> create(Kernel& kernel,
+                                                 const Arch& arch,
+                                                 const HostFacts& facts,
+                                                 const MachineOptions& options,
+                                                 const Image& image,
+                                                 const BootFiles& files,
+                                                 Outlets outlets);
   ~Machine() override;
   /// Once, before the first release.
   void attach(Engine& engine) { engine_ = &engine; }
@@ -42,7 +46,9 @@ public:
   Vcpu& vcpu(VcpuId id) override { return *vcpus_[index(id)]; }
   Cpu& cpu(VcpuId id) override { return *cpus_[index(id)]; }
   GuestMemory& memory() override { return *ram_; }
-  void on_vcpu(VcpuId id, const std::function<void()>& work) override { runner_->on_vcpu(id, work); }
+  void on_vcpu(VcpuId id, const std::function<void()>& work) override {
+    runner_->on_vcpu(id, work);
+  }
   void release(std::span<const VcpuId> ids) override { runner_->release(ids); }
   void halt() override { runner_->halt(); }
   bool halting() const override { return runner_->halting(); }
@@ -52,8 +58,13 @@ public:
   Result<std::string> console(std::string_view typed) override;
 
 private:
-  Machine(Kernel& kernel, const Arch& arch, const HostFacts& facts, const MachineOptions& options, const Image& image,
-          const BootFiles& files, Outlets outlets);
+  Machine(Kernel& kernel,
+          const Arch& arch,
+          const HostFacts& facts,
+          const MachineOptions& options,
+          const Image& image,
+          const BootFiles& files,
+          Outlets outlets);
   Status create_vm();
   Status create_memory();
   Status create_interrupts();
@@ -84,15 +95,15 @@ private:
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   Serial serial_;
-  struct Counters {  ///< test device: how often it was touched
+  struct Counters { ///< test device: how often it was touched
     std::uint32_t port_writes = 0, reads = 0, writes = 0;
   };
   std::mutex devices_mutex_;
   Counters counters_;
   std::uint8_t cmos_index_ = 0;
-  std::string console_tail_;  ///< the latest output, for clients that ask
+  std::string console_tail_; ///< the latest output, for clients that ask
   MachineState pristine_;
-  std::unique_ptr<Runner> runner_;  ///< last: its threads use all of the above
+  std::unique_ptr<Runner> runner_; ///< last: its threads use all of the above
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -10,9 +10,11 @@ Runner::~Runner() {
   {
     const std::lock_guard lock(mutex_);
     quit_ = true;
-    for (auto& seat : seats_) seat->wake.notify_one();
+    for (auto& seat : seats_)
+      seat->wake.notify_one();
   }
-  for (auto& seat : seats_) seat->thread.join();
+  for (auto& seat : seats_)
+    seat->thread.join();
 }
 
 void Runner::add(std::uint8_t* immediate_exit) {
@@ -73,7 +75,7 @@ void Runner::release(std::span<const VcpuId> ids) {
 }
 
 void Runner::halt() {
-  halting_ = true;  // before the kicks: whoever is about to enter KVM sees one or the other
+  halting_ = true; // before the kicks: whoever is about to enter KVM sees one or the other
   const std::lock_guard lock(mutex_);
   for (auto& seat : seats_) {
     if (seat->out && seat->thread.get_id() != std::this_thread::get_id()) kernel_.kick(seat->id);
@@ -85,4 +87,4 @@ void Runner::wait_parked() {
   done_.wait(lock, [&] { return out_ == 0; });
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -35,7 +35,7 @@ private:
     ThreadId id = ThreadId::none;
     std::condition_variable wake;
     bool released = false;
-    bool out = false;  ///< released and not parked again
+    bool out = false; ///< released and not parked again
     const std::function<void()>* work = nullptr;
   };
   void sit(std::size_t n, std::uint8_t* immediate_exit);
@@ -46,9 +46,9 @@ private:
   std::mutex mutex_;
   std::condition_variable done_;
   std::vector<std::unique_ptr<Seat>> seats_;
-  std::size_t out_ = 0;  ///< vCPUs released and not parked again
+  std::size_t out_ = 0; ///< vCPUs released and not parked again
   std::atomic<bool> halting_{false};
   bool quit_ = false;
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -16,7 +16,8 @@ public:
 
   /// All of its state, as a value.
   struct State {
-    std::uint8_t interrupt_enable = 0, fifo_control = 0, line_control = 0, modem_control = 0, scratch = 0;
+    std::uint8_t interrupt_enable = 0, fifo_control = 0, line_control = 0, modem_control = 0,
+                 scratch = 0;
     std::uint16_t divisor = 12;
     bool transmitter_interrupt = false;
     std::deque<std::byte> received;
@@ -46,4 +47,4 @@ private:
   bool level_ = false;
 };
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -30,15 +30,16 @@ constexpr Block blocks[] = {
 
 // Those that survive INIT or that software sets up: SDM vol. 4, table 2-2; kvm_para.h.
 constexpr std::uint32_t saved_msrs[] = {
-    0x174, 0x175, 0x176,                                      // SYSENTER
-    0x1a0, 0x277, 0x2ff,                                      // MISC_ENABLE, PAT, MTRR default
-    0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,           // STAR, LSTAR, CSTAR, SFMASK
-    0xc0000102, 0xc0000103,                                   // KERNEL_GS_BASE, TSC_AUX
-    0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03, 0x4b564d04,  // KVM clock, async #PF, steal time, EOI
-    0x6e0,                                                    // TSC_DEADLINE
+    0x174,      0x175,      0x176,                  // SYSENTER
+    0x1a0,      0x277,      0x2ff,                  // MISC_ENABLE, PAT, MTRR default
+    0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, // STAR, LSTAR, CSTAR, SFMASK
+    0xc0000102, 0xc0000103,                         // KERNEL_GS_BASE, TSC_AUX
+    0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03,
+    0x4b564d04, // KVM clock, async #PF, steal time, EOI
+    0x6e0,      // TSC_DEADLINE
 };
 
-}  // namespace
+} // namespace
 
 Result<VcpuState> save(Vcpu& vcpu, bool irqchip) {
   VcpuState out;
@@ -51,7 +52,8 @@ Result<VcpuState> save(Vcpu& vcpu, bool irqchip) {
     x86::OneMsr request;
     request.entry.index = msr;
     // a CPU model without this MSR answers 0 entries read: nothing to save
-    if (TRY(vcpu.ioctl(x86::get_msrs, &request)) == 1) out.msrs.emplace_back(msr, request.entry.data);
+    if (TRY(vcpu.ioctl(x86::get_msrs, &request)) == 1)
+      out.msrs.emplace_back(msr, request.entry.data);
   }
   return out;
 }
@@ -61,7 +63,8 @@ Status restore(Vcpu& vcpu, const VcpuState& state, bool irqchip) {
     x86::OneMsr request;
     request.entry = {msr, 0, value};
     if (TRY(vcpu.ioctl(x86::set_msrs, &request)) != 1) {
-      return Error{Code::kernel, fmt::format("KVM refuses to restore MSR {:#x} to {:#x}", msr, value)};
+      return Error{Code::kernel,
+                   fmt::format("KVM refuses to restore MSR {:#x} to {:#x}", msr, value)};
     }
   }
   for (std::size_t i = 0; i < std::size(blocks); ++i) {
@@ -86,10 +89,11 @@ Status save_chips(Kernel& kernel, Fd vm, bool irqchip, MachineState& state) {
 }
 
 Status restore_chips(Kernel& kernel, Fd vm, const MachineState& state) {
-  for (Bytes chip : state.chips) TRY(kernel.ioctl(vm, KVM_SET_IRQCHIP, chip.data()));
+  for (Bytes chip : state.chips)
+    TRY(kernel.ioctl(vm, KVM_SET_IRQCHIP, chip.data()));
   Bytes pit = state.pit;
   if (!pit.empty()) TRY(kernel.ioctl(vm, KVM_SET_PIT2, pit.data()));
   return Done{};
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

@@ -14,7 +14,7 @@ struct VcpuState {
 
 struct MachineState {
   std::vector<VcpuState> vcpus;
-  std::vector<Bytes> chips;  ///< PIC master, slave, IOAPIC; empty without an irqchip
+  std::vector<Bytes> chips; ///< PIC master, slave, IOAPIC; empty without an irqchip
   Bytes pit;
   Serial::State serial;
 };
@@ -27,4 +27,4 @@ Status restore(Vcpu& vcpu, const VcpuState& state, bool irqchip);
 Status save_chips(Kernel& kernel, Fd vm, bool irqchip, MachineState& state);
 Status restore_chips(Kernel& kernel, Fd vm, const MachineState& state);
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

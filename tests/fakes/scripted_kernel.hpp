@@ -6,7 +6,6 @@
 #include "kvm/kernel.hpp"
 
 #include <linux/kvm.h>
-
 #include <map>
 #include <memory>
 
@@ -20,8 +19,9 @@ public:
   void use(std::span<std::byte> guest_memory) { memory_ = guest_memory; }
 
   // What kind of KVM this is.
-  bool int3_exits = true, int3_fails_emulation = false, watches_fire = true, honours_resume_flag = true;
-  bool step_holds = true;       ///< SINGLESTEP stays armed after a step
+  bool int3_exits = true, int3_fails_emulation = false, watches_fire = true,
+       honours_resume_flag = true;
+  bool step_holds = true; ///< SINGLESTEP stays armed after a step
   bool squashes_out_step = false;
 
   /// The nth ioctl from now (0-based) fails with this errno; KVM_RUN counts too.
@@ -44,7 +44,7 @@ public:
     std::uint64_t pushed = 0, cause = 0;
   };
   std::vector<Delivered> delivered;
-  std::vector<unsigned long> log;  ///< every ioctl asked for
+  std::vector<unsigned long> log; ///< every ioctl asked for
 
   Result<kvm::Fd> open_kvm() override { return kvm::Fd{3}; }
   Result<int> ioctl(kvm::Fd fd, unsigned long request, void* argument) override;
@@ -64,7 +64,7 @@ private:
     kvm::x86::Xsave xsave{};
     std::map<std::uint32_t, std::uint64_t> msrs;
     std::vector<std::byte> run = std::vector<std::byte>(0x3000);
-    std::uint64_t resumed_at = ~std::uint64_t{0};  ///< where RF hides an execution breakpoint
+    std::uint64_t resumed_at = ~std::uint64_t{0}; ///< where RF hides an execution breakpoint
     bool completes_out = false, traps_after_out = false;
   };
   int run(Vcpu& vcpu);
@@ -80,4 +80,4 @@ private:
   int fail_in_ = -1, error_ = 0;
 };
 
-}  // namespace kdbg::test
+} // namespace kdbg::test

@@ -4,16 +4,20 @@ namespace kdbg::test {
 
 using namespace kvm;
 
-ScriptedVmm::ScriptedVmm(const HostFacts& facts, std::initializer_list<unsigned> code, std::size_t vcpus)
+ScriptedVmm::ScriptedVmm(const HostFacts& facts,
+                         std::initializer_list<unsigned> code,
+                         std::size_t vcpus)
     : kernel({}), ram(0x4000), memory_({{0, ram}}) {
   kernel.use(ram);
   std::uint64_t at = entry;
-  for (const unsigned byte : code) ram[at++] = static_cast<std::byte>(byte);
+  for (const unsigned byte : code)
+    ram[at++] = static_cast<std::byte>(byte);
   for (std::size_t n = 0; n < vcpus; ++n) {
     const Fd fd = kernel.add_vcpu(entry);
     kernel.regs(fd).rdi = data;
     fds_.push_back(fd);
-    vcpus_.push_back(std::make_unique<Vcpu>(kernel, fd, VcpuId{static_cast<std::uint32_t>(n)}, *kernel.map_run(fd, 0)));
+    vcpus_.push_back(std::make_unique<Vcpu>(kernel, fd, VcpuId{static_cast<std::uint32_t>(n)},
+                                            *kernel.map_run(fd, 0)));
     cpus_.push_back(x86_64().attach(*vcpus_.back(), memory_, facts));
   }
 }
@@ -36,7 +40,8 @@ void ScriptedVmm::release(std::span<const VcpuId> ids) {
   halting_ = false;
   const std::vector<VcpuId> released(ids.begin(), ids.end());
   post([this, released] {
-    for (const VcpuId id : released) loop(id);
+    for (const VcpuId id : released)
+      loop(id);
     engine->parked();
   });
 }
@@ -49,4 +54,4 @@ void ScriptedVmm::drain() {
   }
 }
 
-}  // namespace kdbg::test
+} // namespace kdbg::test

@@ -11,13 +11,15 @@ namespace kdbg::test {
 class ScriptedVmm final : public kvm::Vmm {
 public:
   /// `code` is placed at 0x1000, where every vCPU starts.
-  ScriptedVmm(const kvm::HostFacts& facts, std::initializer_list<unsigned> code, std::size_t vcpus = 1);
+  ScriptedVmm(const kvm::HostFacts& facts,
+              std::initializer_list<unsigned> code,
+              std::size_t vcpus = 1);
 
   static constexpr std::uint64_t entry = 0x1000, data = 0x2000;
   ScriptedKernel kernel;
   Bytes ram;
   kvm::Engine* engine = nullptr;
-  unsigned served = 0;  ///< exits that the "devices" saw
+  unsigned served = 0; ///< exits that the "devices" saw
 
   /// Runs posted work until there is none.
   void drain();
@@ -47,4 +49,4 @@ private:
   bool halting_ = false;
 };
 
-}  // namespace kdbg::test
+} // namespace kdbg::test

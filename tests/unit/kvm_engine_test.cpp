@@ -2,6 +2,7 @@
 #include "tests/fakes/scripted_vmm.hpp"
 
 #include <catch2/catch.hpp>
+
 #include <cerrno>
 
 using namespace kdbg;
@@ -12,7 +13,8 @@ namespace {
 
 HostFacts hardware() {
   HostFacts facts;
-  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.int3_exit = true;
+  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.int3_exit =
+      true;
   facts.exception_payload = facts.block_interrupts = true;
   facts.debug_flags = 0x1f0003;
   return facts;
@@ -21,16 +23,20 @@ HostFacts hardware() {
 HostFacts emulating() {
   HostFacts facts = hardware();
   facts.int3_exit = facts.data_watch = facts.rearm_step = false;
-  facts.int3_internal_error = facts.breakpoint_pc_stays = facts.emulated = facts.resume_flag_ignored = true;
+  facts.int3_internal_error = facts.breakpoint_pc_stays = facts.emulated =
+      facts.resume_flag_ignored = true;
   return facts;
 }
 
 constexpr std::uint64_t entry = ScriptedVmm::entry;
-Point at(PointKind kind, std::uint64_t address, std::uint64_t length = 1) { return {kind, Address{address}, length}; }
+Point at(PointKind kind, std::uint64_t address, std::uint64_t length = 1) {
+  return {kind, Address{address}, length};
+}
 
 struct Rig {
   explicit Rig(const HostFacts& given, std::initializer_list<unsigned> code, std::size_t vcpus = 1)
-      : facts(given), vmm(facts, code, vcpus),
+      : facts(given),
+        vmm(facts, code, vcpus),
         engine(vmm, x86_64(), facts, [this](const Event& event) {
           if (const auto* stopped = std::get_if<Stopped>(&event)) stops.push_back(stopped->stop);
         }) {
@@ -65,11 +71,12 @@ struct Rig {
   Bytes original;
 };
 
-}  // namespace
+} // namespace
 
-TEST_CASE("a software point stops at its instruction, is hidden, and is passed by the next resume") {
+TEST_CASE(
+    "a software point stops at its instruction, is hidden, and is passed by the next resume") {
   for (const HostFacts& facts : {hardware(), emulating()}) {
-    Rig rig(facts, {0x90, 0x90, 0x90, 0xeb, 0xfb});  // nop nop nop jmp -5
+    Rig rig(facts, {0x90, 0x90, 0x90, 0xeb, 0xfb}); // nop nop nop jmp -5
     const Point point = at(PointKind::software, entry + 2);
     REQUIRE(rig.engine.insert(VcpuId{0}, point));
     for (int round = 0; round < 3; ++round) {
@@ -91,7 +98,8 @@ TEST_CASE("a software point stops at its instruction, is hidden, and is passed b
 
 TEST_CASE("where int3 only fails to emulate, software points take slots first, then int3") {
   Rig rig(emulating(), {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xf4});
-  for (std::uint64_t i = 0; i < 5; ++i) REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + 1 + i)));
+  for (std::uint64_t i = 0; i < 5; ++i)
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + 1 + i)));
   for (std::uint64_t i = 0; i < 5; ++i) {
     REQUIRE(rig.resume(Motion::run));
     REQUIRE(rig.last<HitPoint>() != nullptr);
@@ -104,30 +112,37 @@ TEST_CASE("where int3 only fails to emulate, software points take slots first, t
   CHECK(rig.vmm.ram == rig.original);
 }
 
-TEST_CASE("a hardware point displaces a software one from its slot; a fifth hardware point is refused") {
+TEST_CASE(
+    "a hardware point displaces a software one from its slot; a fifth hardware point is refused") {
   Rig rig(emulating(), {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xf4});
-  for (std::uint64_t i = 0; i < 4; ++i) REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + i)));
-  for (std::uint64_t i = 0; i < 4; ++i) REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 1 + i)));
+  for (std::uint64_t i = 0; i < 4; ++i)
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + i)));
+  for (std::uint64_t i = 0; i < 4; ++i)
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 1 + i)));
   auto fifth = rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 5));
   REQUIRE_FALSE(fifth);
   CHECK(fifth.error().code == Code::no_free_slot);
-  CHECK(fifth.error().what == "cannot insert hardware point at 0x1005: all 4 hardware slots are in use");
+  CHECK(fifth.error().what ==
+        "cannot insert hardware point at 0x1005: all 4 hardware slots are in use");
   REQUIRE(rig.resume(Motion::run));
-  CHECK(rig.vmm.rip() == entry);  // the software point at the entry, now an int3
+  CHECK(rig.vmm.rip() == entry); // the software point at the entry, now an int3
 }
 
 TEST_CASE("slots are stable: removing one leaves the others where they are") {
   Rig rig(hardware(), {0xeb, 0xfe});
   const auto slots = [&] {
     std::vector<std::string> out;
-    for (const PointState& state : rig.engine.points()) out.push_back(state.strategy);
+    for (const PointState& state : rig.engine.points())
+      out.push_back(state.strategy);
     return out;
   };
-  for (std::uint64_t i = 0; i < 4; ++i) REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 0x10 + i)));
+  for (std::uint64_t i = 0; i < 4; ++i)
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 0x10 + i)));
   REQUIRE(rig.resume(Motion::step));
   REQUIRE(rig.engine.remove(at(PointKind::hardware, entry + 0x11)));
   REQUIRE(rig.resume(Motion::step));
-  CHECK(slots() == std::vector<std::string>{"hardware slot 0", "hardware slot 2", "hardware slot 3"});
+  CHECK(slots() ==
+        std::vector<std::string>{"hardware slot 0", "hardware slot 2", "hardware slot 3"});
   REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 0x20)));
   REQUIRE(rig.resume(Motion::step));
   CHECK(slots().back() == "hardware slot 1");
@@ -141,7 +156,7 @@ TEST_CASE("a step executes one instruction, also off a site and onto one") {
     REQUIRE(rig.resume(Motion::step));
     CHECK(rig.vmm.rip() == entry + 1);
     CHECK(rig.last<Stepped>() != nullptr);
-    REQUIRE(rig.last<HitPoint>() != nullptr);  // arriving at a site is hitting it, once
+    REQUIRE(rig.last<HitPoint>() != nullptr); // arriving at a site is hitting it, once
     REQUIRE(rig.resume(Motion::step));
     CHECK(rig.vmm.rip() == entry + 2);
     CHECK(rig.last<HitPoint>() == nullptr);
@@ -150,7 +165,7 @@ TEST_CASE("a step executes one instruction, also off a site and onto one") {
 
 TEST_CASE("a watch reports old and new value, by slot and by stepping") {
   for (const HostFacts& facts : {hardware(), emulating()}) {
-    Rig rig(facts, {0x90, 0xff, 0x07, 0x90, 0xeb, 0xfa});  // nop; inc dword [rdi]; nop; jmp
+    Rig rig(facts, {0x90, 0xff, 0x07, 0x90, 0xeb, 0xfa}); // nop; inc dword [rdi]; nop; jmp
     REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ScriptedVmm::data, 4)));
     for (unsigned value = 1; value < 4; ++value) {
       REQUIRE(rig.resume(Motion::run));
@@ -172,7 +187,7 @@ TEST_CASE("a step that hits a watch says both") {
 
 TEST_CASE("watches of awkward lengths are split over slots or refused") {
   Rig rig(hardware(), {0xeb, 0xfe});
-  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x2001, 7)));  // 1 + 2 + 4
+  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x2001, 7))); // 1 + 2 + 4
   auto full = rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 16));
   REQUIRE_FALSE(full);
   CHECK(full.error().code == Code::no_free_slot);
@@ -213,7 +228,7 @@ TEST_CASE("the guest's own trap flag survives our steps and gets its own trap") 
   REQUIRE(flags);
   CHECK((std::to_integer<unsigned>((*flags)[1]) & 1) == 1);
   REQUIRE(rig.resume(Motion::run));
-  REQUIRE(rig.vmm.kernel.delivered.size() == 1);  // it single-steps itself: it is owed a #DB with BS
+  REQUIRE(rig.vmm.kernel.delivered.size() == 1); // it single-steps itself: it is owed a #DB with BS
   CHECK(rig.vmm.kernel.delivered[0].vector == 1);
   CHECK(rig.vmm.kernel.delivered[0].pushed == entry + 1);
   CHECK(rig.vmm.kernel.delivered[0].cause == x86::dr6_bs);
@@ -225,7 +240,8 @@ TEST_CASE("two vCPUs at one site: each steps off alone, neither misses it") {
   for (int round = 0; round < 4; ++round) {
     REQUIRE(rig.resume(Motion::run));
     REQUIRE_FALSE(rig.stops.back().vcpus.empty());
-    for (const VcpuStop& stopped : rig.stops.back().vcpus) CHECK(rig.vmm.rip(index(stopped.vcpu)) == entry + 1);
+    for (const VcpuStop& stopped : rig.stops.back().vcpus)
+      CHECK(rig.vmm.rip(index(stopped.vcpu)) == entry + 1);
   }
 }
 
@@ -236,7 +252,7 @@ TEST_CASE("a halted guest is a stop, and stays halted") {
   REQUIRE(rig.resume(Motion::run));
   CHECK(rig.last<Halted>() != nullptr);
   CHECK(rig.vmm.rip() == entry + 2);
-  REQUIRE(rig.resume(Motion::step));  // a step of a halted vCPU ends
+  REQUIRE(rig.resume(Motion::step)); // a step of a halted vCPU ends
   CHECK(rig.last<Stepped>() != nullptr);
 }
 
@@ -262,7 +278,7 @@ TEST_CASE("a page that the guest has reused keeps its byte when the site goes") 
   const Point point = at(PointKind::software, entry + 1);
   REQUIRE(rig.engine.insert(VcpuId{0}, point));
   REQUIRE(rig.resume(Motion::run));
-  rig.vmm.ram[entry + 1] = std::byte{0x77};  // the guest writes over it
+  rig.vmm.ram[entry + 1] = std::byte{0x77}; // the guest writes over it
   REQUIRE(rig.engine.remove(point));
   REQUIRE(rig.engine.withdraw());
   CHECK(rig.vmm.ram[entry + 1] == std::byte{0x77});
@@ -277,7 +293,8 @@ TEST_CASE("bad requests are refused and change nothing") {
   CHECK(rig.engine.read_memory(VcpuId{0}, Address{0x4000}, 4).error().code == Code::memory_fault);
   CHECK(rig.engine.read_memory(VcpuId{0}, Address{0x3fff}, 4)->size() == 1);
   const std::byte two[2] = {};
-  CHECK(rig.engine.write_memory(VcpuId{0}, Address{0x3fff}, two).error().code == Code::memory_fault);
+  CHECK(rig.engine.write_memory(VcpuId{0}, Address{0x3fff}, two).error().code ==
+        Code::memory_fault);
   CHECK(rig.engine.remove(at(PointKind::software, entry)).error().code == Code::bad_request);
   CHECK(rig.vmm.ram == rig.original);
 }
@@ -286,7 +303,8 @@ namespace {
 
 /// A session with every kind of site: true when nothing in it failed.
 bool scenario(Rig& rig) {
-  const Point software = at(PointKind::software, entry + 1), watch = at(PointKind::write, ScriptedVmm::data, 4);
+  const Point software = at(PointKind::software, entry + 1),
+              watch = at(PointKind::write, ScriptedVmm::data, 4);
   bool ok = bool(rig.engine.insert(VcpuId{0}, software));
   ok = bool(rig.engine.insert(VcpuId{0}, watch)) && ok;
   for (const Motion motion : {Motion::run, Motion::run, Motion::step, Motion::run}) {
@@ -297,7 +315,7 @@ bool scenario(Rig& rig) {
   return ok;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("whatever ioctl fails, the caller hears of it and no site is left behind") {
   for (const HostFacts& facts : {hardware(), emulating()}) {
@@ -307,14 +325,15 @@ TEST_CASE("whatever ioctl fails, the caller hears of it and no site is left behi
       rig.vmm.kernel.fail_nth(n, EIO);
       const bool ok = scenario(rig);
       const bool failed = !rig.vmm.kernel.failure_pending();
-      INFO("ioctl " << n << " failed: " << std::hex << rig.vmm.kernel.log[static_cast<std::size_t>(n) % rig.vmm.kernel.log.size()]);
+      INFO("ioctl " << n << " failed: " << std::hex
+                    << rig.vmm.kernel.log[static_cast<std::size_t>(n) % rig.vmm.kernel.log.size()]);
       CHECK(ok == !failed);
       CHECK_FALSE(rig.engine.running());
       rig.vmm.kernel.fail_nth(-1, 0);
       REQUIRE(rig.engine.withdraw());
       CHECK(rig.vmm.kernel.debug(rig.vmm.fd()).control == 0);
       Bytes now = rig.vmm.ram;
-      std::fill_n(now.begin() + ScriptedVmm::data, 4, std::byte{});  // the guest's own counter
+      std::fill_n(now.begin() + ScriptedVmm::data, 4, std::byte{}); // the guest's own counter
       CHECK(now == rig.original);
       if (!failed) break;
     }

@@ -138,4 +138,4 @@ inline constexpr std::uint64_t dr6_fixed = 0xffff0ff0, dr6_bd = 1u << 13, dr6_bs
 static_assert(sizeof(Regs) == 144 && sizeof(Sregs) == 312 && sizeof(DebugRegs) == 128);
 static_assert(sizeof(VcpuEvents) == 64 && sizeof(GuestDebug) == 72 && sizeof(SyncRegs) == 520);
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

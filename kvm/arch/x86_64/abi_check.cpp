@@ -17,13 +17,15 @@ static_assert(offsetof(VcpuEvents, exception_has_payload) ==
 static_assert(sizeof(GuestDebug) == sizeof(kvm_guest_debug));
 static_assert(sizeof(DebugExit) == sizeof(kvm_debug_exit_arch));
 static_assert(sizeof(SyncRegs) == sizeof(kvm_sync_regs) && sizeof(Xcrs) == sizeof(kvm_xcrs));
-static_assert(sizeof(MsrEntry) == sizeof(kvm_msr_entry) && sizeof(Xsave) == sizeof(kvm_xsave::region));
+static_assert(sizeof(MsrEntry) == sizeof(kvm_msr_entry) &&
+              sizeof(Xsave) == sizeof(kvm_xsave::region));
 static_assert(get_regs == KVM_GET_REGS && set_regs == KVM_SET_REGS);
 static_assert(get_sregs == KVM_GET_SREGS && set_sregs == KVM_SET_SREGS);
 static_assert(get_debugregs == KVM_GET_DEBUGREGS && set_debugregs == KVM_SET_DEBUGREGS);
 static_assert(get_events == KVM_GET_VCPU_EVENTS && set_events == KVM_SET_VCPU_EVENTS);
-// kvm_xsave, kvm_msrs and kvm_cpuid2 end in flexible arrays, which make them larger in C++ than in C: there
-// KVM's macros give numbers that the kernel does not know. So the numbers are built from C's sizes.
+// kvm_xsave, kvm_msrs and kvm_cpuid2 end in flexible arrays, which make them larger in C++ than in
+// C: there KVM's macros give numbers that the kernel does not know. So the numbers are built from
+// C's sizes.
 static_assert(get_xsave == _IOC(_IOC_READ, KVMIO, 0xa4, sizeof(kvm_xsave::region)));
 static_assert(set_xsave == _IOC(_IOC_WRITE, KVMIO, 0xa5, sizeof(kvm_xsave::region)));
 static_assert(get_msrs == _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x88, 8));
@@ -33,8 +35,10 @@ static_assert(set_cpuid == _IOC(_IOC_WRITE, KVMIO, 0x90, 8));
 static_assert(set_msrs == _IOC(_IOC_WRITE, KVMIO, 0x89, 8));
 static_assert(get_xcrs == KVM_GET_XCRS && set_xcrs == KVM_SET_XCRS);
 static_assert(set_guest_debug == KVM_SET_GUEST_DEBUG);
-static_assert(debug_block_irq == KVM_GUESTDBG_BLOCKIRQ && debug_inject_bp == KVM_GUESTDBG_INJECT_BP);
-static_assert(events_shadow == KVM_VCPUEVENT_VALID_SHADOW && events_payload == KVM_VCPUEVENT_VALID_PAYLOAD);
+static_assert(debug_block_irq == KVM_GUESTDBG_BLOCKIRQ &&
+              debug_inject_bp == KVM_GUESTDBG_INJECT_BP);
+static_assert(events_shadow == KVM_VCPUEVENT_VALID_SHADOW &&
+              events_payload == KVM_VCPUEVENT_VALID_PAYLOAD);
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86
 #endif

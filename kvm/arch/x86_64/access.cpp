@@ -10,8 +10,9 @@ namespace kdbg::kvm::x86 {
 namespace {
 
 constexpr std::uint64_t Regs::*general_fields[] = {
-    &Regs::rax, &Regs::rbx, &Regs::rcx, &Regs::rdx, &Regs::rsi, &Regs::rdi, &Regs::rbp, &Regs::rsp, &Regs::r8,
-    &Regs::r9,  &Regs::r10, &Regs::r11, &Regs::r12, &Regs::r13, &Regs::r14, &Regs::r15, &Regs::rip};
+    &Regs::rax, &Regs::rbx, &Regs::rcx, &Regs::rdx, &Regs::rsi, &Regs::rdi,
+    &Regs::rbp, &Regs::rsp, &Regs::r8,  &Regs::r9,  &Regs::r10, &Regs::r11,
+    &Regs::r12, &Regs::r13, &Regs::r14, &Regs::r15, &Regs::rip};
 
 /// Where a register stands in the XSAVE area (SDM vol. 1, 10.5.1 and 13.4), and the state
 /// component that must be marked in use to write it.
@@ -21,8 +22,9 @@ struct XsavePlace {
 };
 constexpr std::size_t xstate_bv_offset = 512, avx_offset = 576;
 constexpr std::uint64_t component_x87 = 1, component_sse = 2, component_avx = 4;
-constexpr XsavePlace control_places[] = {{0, 2, component_x87}, {2, 2, component_x87}, {4, 1, component_x87},
-    {12, 2, component_x87}, {8, 4, component_x87}, {20, 2, component_x87}, {16, 4, component_x87}, {6, 2, component_x87}};
+constexpr XsavePlace control_places[] = {
+    {0, 2, component_x87}, {2, 2, component_x87},  {4, 1, component_x87},  {12, 2, component_x87},
+    {8, 4, component_x87}, {20, 2, component_x87}, {16, 4, component_x87}, {6, 2, component_x87}};
 
 XsavePlace xsave_place(RegisterId id) {
   const std::size_t n = index(id);
@@ -40,7 +42,7 @@ std::uint16_t full_tag(const Xsave& area) {
   const unsigned top = (std::to_integer<unsigned>(area[3]) >> 3) & 7;
   unsigned tags = 0;
   for (unsigned physical = 0; physical < 8; ++physical) {
-    unsigned tag = 3;  // empty
+    unsigned tag = 3; // empty
     if ((abridged >> physical & 1) != 0) {
       std::uint64_t mantissa = 0;
       std::uint16_t exponent = 0;
@@ -49,8 +51,10 @@ std::uint16_t full_tag(const Xsave& area) {
       std::memcpy(&exponent, st + 8, 2);
       exponent &= 0x7fff;
       const bool integer_bit = mantissa >> 63 != 0;
-      if (exponent == 0x7fff || (exponent == 0 && mantissa != 0) || (exponent != 0 && !integer_bit)) tag = 2;
-      else tag = exponent == 0 ? 1 : 0;
+      if (exponent == 0x7fff || (exponent == 0 && mantissa != 0) || (exponent != 0 && !integer_bit))
+        tag = 2;
+      else
+        tag = exponent == 0 ? 1 : 0;
     }
     tags |= tag << (2 * physical);
   }
@@ -59,7 +63,8 @@ std::uint16_t full_tag(const Xsave& area) {
 
 std::byte abridged_tag(std::uint64_t tags) {
   unsigned bits = 0;
-  for (unsigned i = 0; i < 8; ++i) bits |= ((tags >> (2 * i) & 3) != 3 ? 1u : 0u) << i;
+  for (unsigned i = 0; i < 8; ++i)
+    bits |= ((tags >> (2 * i) & 3) != 3 ? 1u : 0u) << i;
   return static_cast<std::byte>(bits);
 }
 
@@ -75,7 +80,7 @@ std::uint64_t number(ByteView value) {
   return out;
 }
 
-}  // namespace
+} // namespace
 
 void X86Cpu::exited() {
   regs_.reset();
@@ -122,8 +127,10 @@ Status X86Cpu::store_sregs(const Sregs& changed, std::string_view what) {
   Sregs out = changed;
   // SET_SREGS queues an interrupt for a bit in the bitmap; what is injected stays injected.
   if (auto stored = vcpu_.set(set_sregs, out); !stored) {
-    return Error{stored.error().code, fmt::format("KVM refuses {} (it contradicts the rest of the CPU's state): {}",
-                                                  what, stored.error().what), stored.error().sys_errno};
+    return Error{stored.error().code,
+                 fmt::format("KVM refuses {} (it contradicts the rest of the CPU's state): {}",
+                             what, stored.error().what),
+                 stored.error().sys_errno};
   }
   sregs_ = out;
   sync_valid_ = false;
@@ -151,7 +158,8 @@ Result<std::uint64_t> X86Cpu::root() {
 }
 
 Result<Translation> X86Cpu::translate(Address at) {
-  if (at.space.kind == Space::Kind::physical) return Translation{GuestPhys{at.value}, 0, true, true, true, {}};
+  if (at.space.kind == Space::Kind::physical)
+    return Translation{GuestPhys{at.value}, 0, true, true, true, {}};
   TRY(load_sregs());
   Paging paging{sregs_->cr0, sregs_->cr3, sregs_->cr4, sregs_->efer};
   if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
@@ -162,67 +170,72 @@ Result<Bytes> X86Cpu::read(RegisterId id) {
   const RegisterInfo& info = arch_info().registers[index(id)];
   const std::size_t bytes = info.bits / 8u;
   switch (info.group) {
-    case RegisterGroup::general: {
-      TRY(load_regs());
-      if (index(id) == reg_eflags) return little_endian(shown_rflags(), bytes);
-      return little_endian((*regs_).*general_fields[index(id)], bytes);
-    }
-    case RegisterGroup::system:
-      return read_system(id);
-    case RegisterGroup::msr:
-      return little_endian(TRY(read_msr(msr_index(id))), bytes);
-    case RegisterGroup::debug:
-      return little_endian(*TRY(debug_field(debug_register(id))), bytes);
-    case RegisterGroup::fpu:
-      break;
+  case RegisterGroup::general: {
+    TRY(load_regs());
+    if (index(id) == reg_eflags) return little_endian(shown_rflags(), bytes);
+    return little_endian((*regs_).*general_fields[index(id)], bytes);
+  }
+  case RegisterGroup::system:
+    return read_system(id);
+  case RegisterGroup::msr:
+    return little_endian(TRY(read_msr(msr_index(id))), bytes);
+  case RegisterGroup::debug:
+    return little_endian(*TRY(debug_field(debug_register(id))), bytes);
+  case RegisterGroup::fpu:
+    break;
   }
   if (!xsave_) xsave_ = TRY(vcpu_.get<Xsave>(get_xsave));
   if (index(id) == ftag_number) return little_endian(full_tag(*xsave_), bytes);
   const XsavePlace place = xsave_place(id);
   Bytes out(bytes);
-  std::copy_n(xsave_->begin() + static_cast<std::ptrdiff_t>(place.offset), place.bytes, out.begin());
+  std::copy_n(xsave_->begin() + static_cast<std::ptrdiff_t>(place.offset), place.bytes,
+              out.begin());
   return out;
 }
 
 Status X86Cpu::write(RegisterId id, ByteView value) {
   const RegisterInfo& info = arch_info().registers[index(id)];
   if (value.size() != info.bits / 8u) {
-    return Error{Code::bad_request, fmt::format("{} takes {} bytes, not {}", info.name, info.bits / 8, value.size())};
+    return Error{Code::bad_request,
+                 fmt::format("{} takes {} bytes, not {}", info.name, info.bits / 8, value.size())};
   }
   switch (info.group) {
-    case RegisterGroup::general: {
-      TRY(load_regs());
-      if (index(id) != reg_eflags) {
-        (*regs_).*general_fields[index(id)] = number(value);
-        // a resume flag left by the old pc would hide a breakpoint at the new one
-        if (index(id) == reg_rip) regs_->rflags &= ~flag_rf;
-      } else {
-        const std::uint64_t flags = number(value);
-        guest_tf_ = (flags & flag_tf) != 0;
-        regs_->rflags = (flags & ~flag_rf & (plan_.step ? ~flag_tf : ~std::uint64_t{0})) | 2;
-      }
-      regs_dirty_ = true;
-      return Done{};
+  case RegisterGroup::general: {
+    TRY(load_regs());
+    if (index(id) != reg_eflags) {
+      (*regs_).*general_fields[index(id)] = number(value);
+      // a resume flag left by the old pc would hide a breakpoint at the new one
+      if (index(id) == reg_rip) regs_->rflags &= ~flag_rf;
+    } else {
+      const std::uint64_t flags = number(value);
+      guest_tf_ = (flags & flag_tf) != 0;
+      regs_->rflags = (flags & ~flag_rf & (plan_.step ? ~flag_tf : ~std::uint64_t{0})) | 2;
     }
-    case RegisterGroup::system:
-      return write_system(id, number(value));
-    case RegisterGroup::msr:
-      return write_msr(msr_index(id), number(value));
-    case RegisterGroup::debug: {
-      std::uint64_t* field = TRY(debug_field(debug_register(id)));
-      const std::uint64_t old = std::exchange(*field, number(value));
-      auto stored = vcpu_.set(set_debugregs, *debugregs_);
-      if (!stored) *field = old;
-      return stored;
-    }
-    case RegisterGroup::fpu:
-      break;
+    regs_dirty_ = true;
+    return Done{};
+  }
+  case RegisterGroup::system:
+    return write_system(id, number(value));
+  case RegisterGroup::msr:
+    return write_msr(msr_index(id), number(value));
+  case RegisterGroup::debug: {
+    std::uint64_t* field = TRY(debug_field(debug_register(id)));
+    const std::uint64_t old = std::exchange(*field, number(value));
+    auto stored = vcpu_.set(set_debugregs, *debugregs_);
+    if (!stored) *field = old;
+    return stored;
+  }
+  case RegisterGroup::fpu:
+    break;
   }
   if (!xsave_) xsave_ = TRY(vcpu_.get<Xsave>(get_xsave));
   Xsave changed = *xsave_;
   const XsavePlace place = xsave_place(id);
-  if (index(id) == ftag_number) changed[4] = abridged_tag(number(value));
-  else std::copy_n(value.begin(), place.bytes, changed.begin() + static_cast<std::ptrdiff_t>(place.offset));
+  if (index(id) == ftag_number)
+    changed[4] = abridged_tag(number(value));
+  else
+    std::copy_n(value.begin(), place.bytes,
+                changed.begin() + static_cast<std::ptrdiff_t>(place.offset));
   std::uint64_t in_use = 0;
   std::memcpy(&in_use, changed.data() + xstate_bv_offset, sizeof in_use);
   in_use |= place.component;
@@ -260,7 +273,9 @@ std::size_t X86Cpu::read_linear(std::uint64_t at, std::span<std::byte> out) {
   while (done < out.size()) {
     auto where = translate(Address{at + done});
     if (!where) break;
-    const std::uint64_t in_page = where->page_size == 0 ? out.size() : where->page_size - ((at + done) & (where->page_size - 1));
+    const std::uint64_t in_page = where->page_size == 0
+                                      ? out.size()
+                                      : where->page_size - ((at + done) & (where->page_size - 1));
     const auto chunk = out.subspan(done, std::min<std::uint64_t>(out.size() - done, in_page));
     const std::size_t got = memory_.read(where->physical, chunk);
     done += got;
@@ -284,4 +299,4 @@ Result<Bytes> X86Cpu::code_at_pc() {
   return code;
 }
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

@@ -15,13 +15,15 @@ public:
   ByteView breakpoint_instruction() const override { return int3; }
   unsigned slot_count() const override { return 4; }
 
-  std::vector<Slot> split_watch(PointKind kind, std::uint64_t address, std::uint64_t length) const override {
+  std::vector<Slot>
+  split_watch(PointKind kind, std::uint64_t address, std::uint64_t length) const override {
     // x86 watches 1, 2, 4 or 8 bytes, aligned to their length. Greedy from the low end.
     std::vector<Slot> out;
     while (length != 0) {
       if (out.size() == slot_count()) return {};
       std::uint64_t size = 8;
-      while (size > length || address % size != 0) size /= 2;
+      while (size > length || address % size != 0)
+        size /= 2;
       out.push_back({address, static_cast<std::uint8_t>(size), kind});
       address += size;
       length -= size;
@@ -29,16 +31,17 @@ public:
     return out;
   }
 
-  std::unique_ptr<Cpu> attach(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts) const override {
+  std::unique_ptr<Cpu>
+  attach(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts) const override {
     return std::make_unique<x86::X86Cpu>(vcpu, memory, facts);
   }
 };
 
-}  // namespace
+} // namespace
 
 const Arch& x86_64() {
   static const X86Arch arch;
   return arch;
 }
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

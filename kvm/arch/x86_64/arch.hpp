@@ -6,4 +6,4 @@ namespace kdbg::kvm {
 
 const Arch& x86_64();
 
-}  // namespace kdbg::kvm
+} // namespace kdbg::kvm

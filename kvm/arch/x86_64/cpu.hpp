@@ -75,11 +75,11 @@ private:
   std::optional<Xsave> xsave_;
   std::optional<DebugRegs> debugregs_;
   bool regs_dirty_ = false;
-  bool sync_valid_ = false;  ///< kvm_run holds the registers of the last exit
+  bool sync_valid_ = false; ///< kvm_run holds the registers of the last exit
 
   DebugPlan plan_{};
-  std::optional<GuestDebug> armed_ = GuestDebug{};  ///< nothing: not known, so set it
-  bool guest_tf_ = false;            ///< the guest's own TF while SINGLESTEP hides it
+  std::optional<GuestDebug> armed_ = GuestDebug{}; ///< nothing: not known, so set it
+  bool guest_tf_ = false;                          ///< the guest's own TF while SINGLESTEP hides it
   std::uint64_t trap_for_guest_ = 0; ///< DR6 cause bits of a #DB that the guest must still take
   bool trap_due_ = false;
   bool sti_shadow_due_ = false;
@@ -90,9 +90,9 @@ private:
     Regs regs{};
     std::uint64_t cs_selector = 0, cs_base = 0;
     bool guest_tf = false;
-    std::uint64_t flags_to_load = 0;  ///< image that popf, iret or sysret takes
+    std::uint64_t flags_to_load = 0; ///< image that popf, iret or sysret takes
     bool interrupts_off = false;
   } before_;
 };
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint8_t opcode_int3 = 0xcc, opcode_icebp = 0xf1;
 constexpr std::uint32_t vector_breakpoint = 3;
 constexpr std::uint32_t suberror_emulation = 1;
-constexpr std::uint64_t dr7_base = 0x600;  // GE and the bit that reads as one
+constexpr std::uint64_t dr7_base = 0x600; // GE and the bit that reads as one
 constexpr unsigned slots = 4;
 
 /// R/W and LEN fields of DR7 (SDM vol. 3, 18.2.4). R/W = 2 would be I/O, not a read.
@@ -30,7 +30,7 @@ std::uint64_t dr7_fields(const Slot& slot, unsigned n) {
   return std::uint64_t{2} << (2 * n) | (rw | len << 2) << (16 + 4 * n);
 }
 
-}  // namespace
+} // namespace
 
 GuestDebug X86Cpu::encode(const DebugPlan& plan) const {
   GuestDebug out{};
@@ -70,7 +70,7 @@ Status X86Cpu::arm(const DebugPlan& plan) {
   }
   if (sti_shadow_due_) {
     auto events = TRY(vcpu_.get<VcpuEvents>(get_events));
-    events.interrupt.shadow = 2;  // KVM_X86_SHADOW_INT_STI
+    events.interrupt.shadow = 2; // KVM_X86_SHADOW_INT_STI
     events.flags |= events_shadow;
     TRY(vcpu_.set(set_events, events));
     sti_shadow_due_ = false;
@@ -80,7 +80,8 @@ Status X86Cpu::arm(const DebugPlan& plan) {
 
 Status X86Cpu::deliver_debug_exception() {
   auto events = TRY(vcpu_.get<VcpuEvents>(get_events));
-  if (events.exception.injected != 0 || events.exception.pending != 0) return Done{};  // after that one
+  if (events.exception.injected != 0 || events.exception.pending != 0)
+    return Done{}; // after that one
   events.exception.nr = 1;
   events.exception.has_error_code = 0;
   if (facts_.exception_payload) {
@@ -127,7 +128,8 @@ Result<Trap> X86Cpu::read_dr6(std::uint64_t dr6) {
 Result<std::uint8_t> X86Cpu::byte_at_pc() {
   const GuestVirt at = TRY(pc());
   std::byte opcode{};
-  if (read_linear(at.value, std::span(&opcode, 1)) == 1) return std::to_integer<std::uint8_t>(opcode);
+  if (read_linear(at.value, std::span(&opcode, 1)) == 1)
+    return std::to_integer<std::uint8_t>(opcode);
   return Error{Code::memory_fault, "no code at pc"};
 }
 
@@ -152,7 +154,7 @@ Result<std::optional<Trap>> X86Cpu::decode_exit() {
 Status X86Cpu::issue(std::uint32_t extra_control) {
   GuestDebug now = encode(plan_);
   now.control |= extra_control;
-  armed_.reset();  // a failure leaves it unknown
+  armed_.reset(); // a failure leaves it unknown
   TRY(vcpu_.set(set_guest_debug, now));
   now.control &= ~extra_control;
   armed_ = now;
@@ -165,13 +167,13 @@ Status X86Cpu::pass_to_guest(const Trap& trap) {
       TRY(load_regs());
       regs_->rip += 1;
       regs_dirty_ = true;
-      TRY(flush_regs());  // before the injection: SET_REGS drops a pending exception
+      TRY(flush_regs()); // before the injection: SET_REGS drops a pending exception
     }
     return issue(debug_inject_bp);
   }
   if (trap_for_guest_ == 0 && !trap.stepped && trap.slots == 0) {
     auto opcode = byte_at_pc();
-    if (opcode && *opcode == opcode_icebp) {  // left at the instruction
+    if (opcode && *opcode == opcode_icebp) { // left at the instruction
       regs_->rip += 1;
       regs_dirty_ = true;
     }
@@ -180,4 +182,4 @@ Status X86Cpu::pass_to_guest(const Trap& trap) {
   return Done{};
 }
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

@@ -8,34 +8,48 @@ namespace {
 ZydisDecoder decoder_for(CodeMode mode) {
   ZydisDecoder decoder;
   switch (mode) {
-    case CodeMode::bits64:
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-      break;
-    case CodeMode::bits32:
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-      break;
-    case CodeMode::bits16:
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
-      break;
+  case CodeMode::bits64:
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    break;
+  case CodeMode::bits32:
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+    break;
+  case CodeMode::bits16:
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
+    break;
   }
   return decoder;
 }
 
 Kind kind_of(ZydisMnemonic mnemonic) {
   switch (mnemonic) {
-    case ZYDIS_MNEMONIC_PUSHF: case ZYDIS_MNEMONIC_PUSHFD: case ZYDIS_MNEMONIC_PUSHFQ:
-      return Kind::pushf;
-    case ZYDIS_MNEMONIC_POPF: case ZYDIS_MNEMONIC_POPFD: case ZYDIS_MNEMONIC_POPFQ:
-      return Kind::popf;
-    case ZYDIS_MNEMONIC_IRET: case ZYDIS_MNEMONIC_IRETD: case ZYDIS_MNEMONIC_IRETQ:
-      return Kind::iret;
-    case ZYDIS_MNEMONIC_SYSCALL: return Kind::syscall;
-    case ZYDIS_MNEMONIC_SYSRET: return Kind::sysret;
-    case ZYDIS_MNEMONIC_INT: case ZYDIS_MNEMONIC_INT1: case ZYDIS_MNEMONIC_INT3: case ZYDIS_MNEMONIC_INTO:
-      return Kind::interrupt;
-    case ZYDIS_MNEMONIC_STI: return Kind::sti;
-    case ZYDIS_MNEMONIC_HLT: return Kind::hlt;
-    default: return Kind::plain;
+  case ZYDIS_MNEMONIC_PUSHF:
+  case ZYDIS_MNEMONIC_PUSHFD:
+  case ZYDIS_MNEMONIC_PUSHFQ:
+    return Kind::pushf;
+  case ZYDIS_MNEMONIC_POPF:
+  case ZYDIS_MNEMONIC_POPFD:
+  case ZYDIS_MNEMONIC_POPFQ:
+    return Kind::popf;
+  case ZYDIS_MNEMONIC_IRET:
+  case ZYDIS_MNEMONIC_IRETD:
+  case ZYDIS_MNEMONIC_IRETQ:
+    return Kind::iret;
+  case ZYDIS_MNEMONIC_SYSCALL:
+    return Kind::syscall;
+  case ZYDIS_MNEMONIC_SYSRET:
+    return Kind::sysret;
+  case ZYDIS_MNEMONIC_INT:
+  case ZYDIS_MNEMONIC_INT1:
+  case ZYDIS_MNEMONIC_INT3:
+  case ZYDIS_MNEMONIC_INTO:
+    return Kind::interrupt;
+  case ZYDIS_MNEMONIC_STI:
+    return Kind::sti;
+  case ZYDIS_MNEMONIC_HLT:
+    return Kind::hlt;
+  default:
+    return Kind::plain;
   }
 }
 
@@ -62,30 +76,44 @@ std::uint64_t register_value(ZydisRegister reg, const Regs& regs) {
   if (reg == ZYDIS_REGISTER_NONE) return 0;
   const std::uint64_t full = general(regs, ZydisRegisterGetId(reg));
   switch (ZydisRegisterGetClass(reg)) {
-    case ZYDIS_REGCLASS_GPR64: return full;
-    case ZYDIS_REGCLASS_GPR32: return full & 0xffffffff;
-    case ZYDIS_REGCLASS_GPR16: return full & 0xffff;
-    default: return 0;  // vector index registers (gathers): not followed
+  case ZYDIS_REGCLASS_GPR64:
+    return full;
+  case ZYDIS_REGCLASS_GPR32:
+    return full & 0xffffffff;
+  case ZYDIS_REGCLASS_GPR16:
+    return full & 0xffff;
+  default:
+    return 0; // vector index registers (gathers): not followed
   }
 }
 
 std::uint64_t segment_base(ZydisRegister reg, const Sregs& sregs, CodeMode mode) {
   switch (reg) {
-    case ZYDIS_REGISTER_FS: return sregs.fs.base;
-    case ZYDIS_REGISTER_GS: return sregs.gs.base;
-    default: break;
+  case ZYDIS_REGISTER_FS:
+    return sregs.fs.base;
+  case ZYDIS_REGISTER_GS:
+    return sregs.gs.base;
+  default:
+    break;
   }
   if (mode == CodeMode::bits64) return 0;
   switch (reg) {
-    case ZYDIS_REGISTER_CS: return sregs.cs.base;
-    case ZYDIS_REGISTER_SS: return sregs.ss.base;
-    case ZYDIS_REGISTER_ES: return sregs.es.base;
-    default: return sregs.ds.base;
+  case ZYDIS_REGISTER_CS:
+    return sregs.cs.base;
+  case ZYDIS_REGISTER_SS:
+    return sregs.ss.base;
+  case ZYDIS_REGISTER_ES:
+    return sregs.es.base;
+  default:
+    return sregs.ds.base;
   }
 }
 
-Access access_of(const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand& operand,
-                 const Regs& regs, const Sregs& sregs, CodeMode mode) {
+Access access_of(const ZydisDecodedInstruction& instruction,
+                 const ZydisDecodedOperand& operand,
+                 const Regs& regs,
+                 const Sregs& sregs,
+                 CodeMode mode) {
   const auto& mem = operand.mem;
   std::uint64_t offset = static_cast<std::uint64_t>(mem.disp.has_displacement ? mem.disp.value : 0);
   if (mem.base == ZYDIS_REGISTER_RIP || mem.base == ZYDIS_REGISTER_EIP) {
@@ -95,7 +123,8 @@ Access access_of(const ZydisDecodedInstruction& instruction, const ZydisDecodedO
   }
   offset += register_value(mem.index, regs) * mem.scale;
   const std::uint64_t bytes = operand.size / 8u;
-  const bool stack = mem.base == ZYDIS_REGISTER_RSP || mem.base == ZYDIS_REGISTER_ESP || mem.base == ZYDIS_REGISTER_SP;
+  const bool stack = mem.base == ZYDIS_REGISTER_RSP || mem.base == ZYDIS_REGISTER_ESP ||
+                     mem.base == ZYDIS_REGISTER_SP;
   const bool pushes = stack && operand.visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
                       (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
   if (pushes) offset -= bytes;
@@ -107,7 +136,7 @@ Access access_of(const ZydisDecodedInstruction& instruction, const ZydisDecodedO
           (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0};
 }
 
-}  // namespace
+} // namespace
 
 CodeMode code_mode(const Sregs& sregs) {
   if ((sregs.efer & efer_lma) != 0 && sregs.cs.l != 0) return CodeMode::bits64;
@@ -118,10 +147,13 @@ Instruction decode(ByteView code, CodeMode mode) {
   const ZydisDecoder decoder = decoder_for(mode);
   ZydisDecodedInstruction instruction;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands))) return {};
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands)))
+    return {};
   Instruction out{kind_of(instruction.mnemonic), instruction.length,
                   static_cast<std::uint8_t>(instruction.operand_width / 8)};
-  out.repeats = (instruction.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) != 0;
+  out.repeats = (instruction.attributes &
+                 (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) != 0;
   if (out.kind == Kind::plain && loads_ss(instruction, operands)) out.kind = Kind::load_ss;
   return out;
 }
@@ -131,14 +163,17 @@ std::vector<Access> accesses(ByteView code, const Regs& regs, const Sregs& sregs
   const ZydisDecoder decoder = decoder_for(mode);
   ZydisDecodedInstruction instruction;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands))) return {};
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands)))
+    return {};
   std::vector<Access> out;
   for (std::uint8_t i = 0; i < instruction.operand_count; ++i) {
     const auto& operand = operands[i];
-    if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type == ZYDIS_MEMOP_TYPE_AGEN) continue;
+    if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type == ZYDIS_MEMOP_TYPE_AGEN)
+      continue;
     out.push_back(access_of(instruction, operand, regs, sregs, mode));
   }
   return out;
 }
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

@@ -11,13 +11,24 @@ enum class CodeMode : std::uint8_t { bits16, bits32, bits64 };
 CodeMode code_mode(const Sregs& sregs);
 
 /// Instructions that read or write the trap flag, or whose step ends unlike others'.
-enum class Kind : std::uint8_t { plain, pushf, popf, iret, syscall, sysret, interrupt, load_ss, sti, hlt };
+enum class Kind : std::uint8_t {
+  plain,
+  pushf,
+  popf,
+  iret,
+  syscall,
+  sysret,
+  interrupt,
+  load_ss,
+  sti,
+  hlt
+};
 
 struct Instruction {
   Kind kind = Kind::plain;
-  std::uint8_t length = 0;         ///< bytes; 0 when it could not be decoded
-  std::uint8_t operand_bytes = 0;  ///< 2, 4 or 8
-  bool repeats = false;            ///< a string instruction with a repeat prefix
+  std::uint8_t length = 0;        ///< bytes; 0 when it could not be decoded
+  std::uint8_t operand_bytes = 0; ///< 2, 4 or 8
+  bool repeats = false;           ///< a string instruction with a repeat prefix
 };
 
 Instruction decode(ByteView code, CodeMode mode);
@@ -25,4 +36,4 @@ Instruction decode(ByteView code, CodeMode mode);
 /// Memory operands, implicit ones (stack, strings) included, at their linear addresses.
 std::vector<Access> accesses(ByteView code, const Regs& regs, const Sregs& sregs);
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

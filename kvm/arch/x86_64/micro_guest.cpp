@@ -21,7 +21,7 @@ Segment flat(std::uint16_t selector, std::uint8_t type, bool is_code) {
   return out;
 }
 
-}  // namespace
+} // namespace
 
 Result<std::unique_ptr<MicroGuest>> MicroGuest::create(Kernel& kernel, bool irqchip) {
   std::unique_ptr<MicroGuest> guest(new MicroGuest(kernel));
@@ -55,7 +55,8 @@ Status MicroGuest::build(bool irqchip) {
   }
   const Fd fd{TRY(kernel_.ioctl(vm_, KVM_CREATE_VCPU, nullptr))};
   const int size = TRY(kernel_.ioctl(kvm_, KVM_GET_VCPU_MMAP_SIZE, nullptr));
-  vcpu_ = std::make_unique<Vcpu>(kernel_, fd, VcpuId{0}, TRY(kernel_.map_run(fd, static_cast<std::size_t>(size))));
+  vcpu_ = std::make_unique<Vcpu>(kernel_, fd, VcpuId{0},
+                                 TRY(kernel_.map_run(fd, static_cast<std::size_t>(size))));
   auto cpuid = std::make_unique<Cpuid>();
   TRY(kernel_.ioctl(kvm_, get_supported_cpuid, cpuid.get()));
   TRY(vcpu_->ioctl(set_cpuid, cpuid.get()));
@@ -74,10 +75,12 @@ Status MicroGuest::build(bool irqchip) {
 }
 
 void MicroGuest::write_tables() {
-  const auto put = [this](std::uint64_t at, std::uint64_t value) { std::memcpy(memory_.data() + at, &value, sizeof value); };
+  const auto put = [this](std::uint64_t at, std::uint64_t value) {
+    std::memcpy(memory_.data() + at, &value, sizeof value);
+  };
   put(pml4, pdpt | 3);
   put(pdpt, pd | 3);
-  put(pd, 0x83);  // one 2 MiB page: 64 KiB of it is memory
+  put(pd, 0x83); // one 2 MiB page: 64 KiB of it is memory
   put(gdt + 8, 0x00af9b000000ffff);
   put(gdt + 16, 0x00cf93000000ffff);
   for (std::uint64_t n = 0; n < vectors; ++n) {
@@ -88,14 +91,15 @@ void MicroGuest::write_tables() {
 
 Status MicroGuest::enable_apic() {
   auto apic = TRY(vcpu_->get<kvm_lapic_state>(KVM_GET_LAPIC));
-  const std::uint32_t spurious = 0x1ff;  // software enable (SDM vol. 3, 11.9)
+  const std::uint32_t spurious = 0x1ff; // software enable (SDM vol. 3, 11.9)
   std::memcpy(apic.regs + 0xf0, &spurious, sizeof spurious);
   return vcpu_->set(KVM_SET_LAPIC, apic);
 }
 
 Status MicroGuest::load(std::initializer_list<unsigned> bytes, std::uint64_t rflags) {
   std::uint64_t at = code;
-  for (const unsigned byte : bytes) memory_[at++] = static_cast<std::byte>(byte);
+  for (const unsigned byte : bytes)
+    memory_[at++] = static_cast<std::byte>(byte);
   memory_[at] = std::byte{opcode_hlt};
   Regs regs{};
   regs.rip = code;
@@ -148,4 +152,4 @@ Status MicroGuest::send_interrupt(std::uint8_t vector) {
   return Done{};
 }
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

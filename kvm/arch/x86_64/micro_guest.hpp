@@ -14,7 +14,7 @@ class MicroGuest {
 public:
   static constexpr std::uint64_t memory_size = 0x10000;
   static constexpr std::uint64_t code = 0x8000, data = 0x6000, stack = 0xf000, handler = 0x7000;
-  static constexpr std::uint64_t mmio = 0x100000;  ///< mapped, but no memory
+  static constexpr std::uint64_t mmio = 0x100000; ///< mapped, but no memory
 
   /// Every vector's handler is a HLT. `irqchip`: with a local APIC, software-enabled.
   static Result<std::unique_ptr<MicroGuest>> create(Kernel& kernel, bool irqchip);
@@ -49,4 +49,4 @@ private:
   Sregs initial_{};
 };
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

@@ -20,7 +20,9 @@ constexpr unsigned nop = 0x90;
 class Watchdog {
 public:
   Watchdog(Kernel& kernel, std::uint8_t* immediate_exit, std::chrono::milliseconds limit)
-      : kernel_(kernel), asker_(kernel.adopt_thread(immediate_exit)), thread_([this, limit] { guard(limit); }) {}
+      : kernel_(kernel),
+        asker_(kernel.adopt_thread(immediate_exit)),
+        thread_([this, limit] { guard(limit); }) {}
   ~Watchdog() {
     {
       const std::lock_guard lock(mutex_);
@@ -45,14 +47,17 @@ private:
 };
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 Status ask_step(MicroGuest& guest, HostFacts& facts) {
   TRY(guest.load({nop, nop, nop, nop}));
   TRY(guest.debug(debug_single_step));
   bool persists = true;
-  for (std::uint64_t n = 1; n <= 3; ++n) {  // armed once: does it hold?
-    if (!TRY(guest.run()) || !guest.stopped_by(1) || TRY(guest.regs()).rip != MicroGuest::code + n) {
+  for (std::uint64_t n = 1; n <= 3; ++n) { // armed once: does it hold?
+    if (!TRY(guest.run()) || !guest.stopped_by(1) ||
+        TRY(guest.regs()).rip != MicroGuest::code + n) {
       if (n == 1) return Done{};
       persists = false;
       break;
@@ -69,7 +74,8 @@ Status ask_int3(MicroGuest& guest, HostFacts& facts) {
   TRY(guest.run());
   const bool at_it = TRY(guest.regs()).rip == MicroGuest::code + 1;
   facts.int3_exit = guest.stopped_by(3) && at_it;
-  facts.int3_internal_error = guest.page().exit_reason == KVM_EXIT_INTERNAL_ERROR && guest.page().internal.suberror == 1 && at_it;
+  facts.int3_internal_error = guest.page().exit_reason == KVM_EXIT_INTERNAL_ERROR &&
+                              guest.page().internal.suberror == 1 && at_it;
   return Done{};
 }
 
@@ -85,7 +91,7 @@ Status ask_exec(MicroGuest& guest, HostFacts& facts) {
 }
 
 Status ask_watch(MicroGuest& guest, HostFacts& facts) {
-  TRY(guest.load({0x89, 0x03, nop}));  // mov %eax, (%rbx)
+  TRY(guest.load({0x89, 0x03, nop})); // mov %eax, (%rbx)
   TRY(guest.debug(debug_use_hw_bp, MicroGuest::data, dr7_write4_0));
   TRY(guest.run());
   facts.data_watch = guest.stopped_by(1) && TRY(guest.regs()).rip == MicroGuest::code + 2;
@@ -105,9 +111,9 @@ Result<bool> squashed(MicroGuest& guest) {
 }
 
 Status ask_completions(MicroGuest& guest, HostFacts& facts) {
-  TRY(guest.load({0xe6, 0x80, nop}));  // out %al, $0x80
+  TRY(guest.load({0xe6, 0x80, nop})); // out %al, $0x80
   facts.out_step_squashed = TRY(squashed(guest));
-  TRY(guest.load({0x89, 0x02, nop}));  // mov %eax, (%rdx): no memory there
+  TRY(guest.load({0x89, 0x02, nop})); // mov %eax, (%rdx): no memory there
   facts.mmio_step_squashed = TRY(squashed(guest));
   return Done{};
 }
@@ -134,15 +140,16 @@ Status ask_pushf(MicroGuest& guest, HostFacts& facts) {
 
 Status ask_speed(MicroGuest& guest, HostFacts& facts) {
   constexpr unsigned iterations = 0x4000, steps = 256;
-  constexpr double hardware_rate = 50e6;  // the slowest processor does more, no emulator does
+  constexpr double hardware_rate = 50e6; // the slowest processor does more, no emulator does
   TRY(guest.debug(0));
-  TRY(guest.load({0xb9, iterations & 0xff, iterations >> 8, 0, 0, 0xff, 0xc9, 0x75, 0xfc}));  // dec %ecx; jnz
+  TRY(guest.load(
+      {0xb9, iterations & 0xff, iterations >> 8, 0, 0, 0xff, 0xc9, 0x75, 0xfc})); // dec %ecx; jnz
   auto start = Clock::now();
   TRY(guest.run());
   facts.loops_per_second = iterations / seconds_since(start);
   facts.emulated = 2 * facts.loops_per_second < hardware_rate;
   if (!facts.single_step) return Done{};
-  TRY(guest.load({0xeb, 0xfe}));  // jmp to itself
+  TRY(guest.load({0xeb, 0xfe})); // jmp to itself
   start = Clock::now();
   for (unsigned i = 0; i < steps; ++i) {
     if (i == 0 || facts.rearm_step) TRY(guest.debug(debug_single_step));
@@ -184,9 +191,14 @@ Status ask_everything(Kernel& kernel, HostFacts& facts) {
   auto guest = TRY(MicroGuest::create(kernel, false));
   const Watchdog watchdog(kernel, &guest->page().immediate_exit, std::chrono::seconds(2));
   using Question = Status (*)(MicroGuest&, HostFacts&);
-  constexpr std::pair<const char*, Question> questions[] = {
-      {"single step", ask_step}, {"int3", ask_int3}, {"hardware breakpoint", ask_exec}, {"data watchpoint", ask_watch},
-      {"stepped I/O", ask_completions}, {"injected #BP", ask_injection}, {"pushf", ask_pushf}, {"speed", ask_speed}};
+  constexpr std::pair<const char*, Question> questions[] = {{"single step", ask_step},
+                                                            {"int3", ask_int3},
+                                                            {"hardware breakpoint", ask_exec},
+                                                            {"data watchpoint", ask_watch},
+                                                            {"stepped I/O", ask_completions},
+                                                            {"injected #BP", ask_injection},
+                                                            {"pushf", ask_pushf},
+                                                            {"speed", ask_speed}};
   for (const auto& [what, ask] : questions) {
     if (auto asked = ask(*guest, facts); !asked) {
       facts.notes.push_back(fmt::format("{}: could not be tried: {}", what, asked.error().what));
@@ -198,16 +210,23 @@ Status ask_everything(Kernel& kernel, HostFacts& facts) {
 }
 
 void explain(HostFacts& facts) {
-  if (facts.emulated) facts.notes.emplace_back("guest code runs in KVM's instruction emulator (as under kvm_pvm): slow, and some traps never come");
+  if (facts.emulated)
+    facts.notes.emplace_back("guest code runs in KVM's instruction emulator (as under kvm_pvm): "
+                             "slow, and some traps never come");
   if (!facts.single_step) facts.notes.emplace_back("single-step does not work");
   if (!facts.int3_exit && facts.int3_internal_error) {
-    facts.notes.emplace_back("int3 shows as a failed emulation: software breakpoints take hardware slots first, and none is written in real mode");
+    facts.notes.emplace_back("int3 shows as a failed emulation: software breakpoints take hardware "
+                             "slots first, and none is written in real mode");
   }
-  if (!facts.data_watch) facts.notes.emplace_back("data watchpoints never fire: watches single-step every instruction, slow");
-  if (!facts.block_interrupts) facts.notes.emplace_back("interrupts cannot be held off: a step may end in an interrupt handler");
+  if (!facts.data_watch)
+    facts.notes.emplace_back(
+        "data watchpoints never fire: watches single-step every instruction, slow");
+  if (!facts.block_interrupts)
+    facts.notes.emplace_back(
+        "interrupts cannot be held off: a step may end in an interrupt handler");
 }
 
-}  // namespace
+} // namespace
 
 Result<HostFacts> probe(Kernel& kernel) {
   HostFacts facts;
@@ -216,12 +235,15 @@ Result<HostFacts> probe(Kernel& kernel) {
     facts.notes.emplace_back("this kernel has no KVM_SET_GUEST_DEBUG: no breakpoint or step works");
     return facts;
   }
-  if (auto asked = ask_everything(kernel, facts); !asked) facts.notes.push_back("probe guest: " + asked.error().what);
-  if (auto asked = ask_interrupts(kernel, facts); !asked) facts.notes.push_back("blocked interrupts: " + asked.error().what);
-  // On hardware a step that held for three nops is dropped by any rewrite of RFLAGS: set it each time.
+  if (auto asked = ask_everything(kernel, facts); !asked)
+    facts.notes.push_back("probe guest: " + asked.error().what);
+  if (auto asked = ask_interrupts(kernel, facts); !asked)
+    facts.notes.push_back("blocked interrupts: " + asked.error().what);
+  // On hardware a step that held for three nops is dropped by any rewrite of RFLAGS: set it each
+  // time.
   if (!facts.emulated) facts.rearm_step = true;
   explain(facts);
   return facts;
 }
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

@@ -9,4 +9,4 @@ namespace kdbg::kvm::x86 {
 /// An error only when there is no KVM at all; what does not work is in the facts.
 Result<HostFacts> probe(Kernel& kernel);
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

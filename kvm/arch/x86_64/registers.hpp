@@ -8,11 +8,38 @@ namespace kdbg::kvm::x86 {
 
 /// Position of the first register of each run in the table.
 enum : std::uint16_t {
-  reg_rax = 0, reg_rbx, reg_rcx, reg_rdx, reg_rsi, reg_rdi, reg_rbp, reg_rsp, reg_r8,
-  reg_rip = 16, reg_eflags, reg_cs, reg_ss, reg_ds, reg_es, reg_fs, reg_gs,
-  reg_fs_base, reg_gs_base, reg_k_gs_base, reg_cr0, reg_cr2, reg_cr3, reg_cr4, reg_cr8, reg_efer,
-  reg_st0 = 33, reg_fctrl = 41, reg_xmm0 = 49, reg_mxcsr = 65, reg_ymm0h = 66,
-  reg_own = 82,  ///< from here on not in the g packet
+  reg_rax = 0,
+  reg_rbx,
+  reg_rcx,
+  reg_rdx,
+  reg_rsi,
+  reg_rdi,
+  reg_rbp,
+  reg_rsp,
+  reg_r8,
+  reg_rip = 16,
+  reg_eflags,
+  reg_cs,
+  reg_ss,
+  reg_ds,
+  reg_es,
+  reg_fs,
+  reg_gs,
+  reg_fs_base,
+  reg_gs_base,
+  reg_k_gs_base,
+  reg_cr0,
+  reg_cr2,
+  reg_cr3,
+  reg_cr4,
+  reg_cr8,
+  reg_efer,
+  reg_st0 = 33,
+  reg_fctrl = 41,
+  reg_xmm0 = 49,
+  reg_mxcsr = 65,
+  reg_ymm0h = 66,
+  reg_own = 82, ///< from here on not in the g packet
 };
 
 /// A segment or descriptor-table field beyond the selectors.
@@ -31,4 +58,4 @@ std::uint32_t msr_index(RegisterId id);
 /// For a register of group `debug`: 0-3, 6 or 7.
 unsigned debug_register(RegisterId id);
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

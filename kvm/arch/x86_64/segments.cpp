@@ -10,38 +10,56 @@ namespace {
 
 Segment& segment_of(Sregs& sregs, Where where) {
   switch (where) {
-    case Where::ss: return sregs.ss;
-    case Where::ds: return sregs.ds;
-    case Where::es: return sregs.es;
-    case Where::fs: return sregs.fs;
-    case Where::gs: return sregs.gs;
-    case Where::tr: return sregs.tr;
-    case Where::ldt: return sregs.ldt;
-    default: return sregs.cs;
+  case Where::ss:
+    return sregs.ss;
+  case Where::ds:
+    return sregs.ds;
+  case Where::es:
+    return sregs.es;
+  case Where::fs:
+    return sregs.fs;
+  case Where::gs:
+    return sregs.gs;
+  case Where::tr:
+    return sregs.tr;
+  case Where::ldt:
+    return sregs.ldt;
+  default:
+    return sregs.cs;
   }
 }
 
-constexpr Where selector_order[] = {Where::cs, Where::ss, Where::ds, Where::es, Where::fs, Where::gs};
+constexpr Where selector_order[] = {Where::cs, Where::ss, Where::ds,
+                                    Where::es, Where::fs, Where::gs};
 
 std::uint64_t* control_register(Sregs& sregs, std::size_t number) {
   switch (number) {
-    case reg_fs_base: return &sregs.fs.base;
-    case reg_gs_base: return &sregs.gs.base;
-    case reg_cr0: return &sregs.cr0;
-    case reg_cr2: return &sregs.cr2;
-    case reg_cr3: return &sregs.cr3;
-    case reg_cr4: return &sregs.cr4;
-    case reg_cr8: return &sregs.cr8;
-    case reg_efer: return &sregs.efer;
-    default: return nullptr;
+  case reg_fs_base:
+    return &sregs.fs.base;
+  case reg_gs_base:
+    return &sregs.gs.base;
+  case reg_cr0:
+    return &sregs.cr0;
+  case reg_cr2:
+    return &sregs.cr2;
+  case reg_cr3:
+    return &sregs.cr3;
+  case reg_cr4:
+    return &sregs.cr4;
+  case reg_cr8:
+    return &sregs.cr8;
+  case reg_efer:
+    return &sregs.efer;
+  default:
+    return nullptr;
   }
 }
 
 /// The VMX access-rights layout (SDM vol. 3, table 25-2), as lldb, QEMU and crash dumps print it.
 std::uint32_t attributes(const Segment& s) {
-  return static_cast<std::uint32_t>((s.type & 15) | (s.s & 1) << 4 | (s.dpl & 3) << 5 | (s.present & 1) << 7 |
-                                    (s.avl & 1) << 12 | (s.l & 1) << 13 | (s.db & 1) << 14 | (s.g & 1) << 15 |
-                                    (s.unusable & 1) << 16);
+  return static_cast<std::uint32_t>((s.type & 15) | (s.s & 1) << 4 | (s.dpl & 3) << 5 |
+                                    (s.present & 1) << 7 | (s.avl & 1) << 12 | (s.l & 1) << 13 |
+                                    (s.db & 1) << 14 | (s.g & 1) << 15 | (s.unusable & 1) << 16);
 }
 
 void set_attributes(Segment& s, std::uint64_t bits) {
@@ -75,16 +93,18 @@ Bytes as_bytes(std::uint64_t value, std::size_t count) {
 }
 
 Error refused(std::string_view name, std::uint16_t selector, std::string_view why) {
-  return {Code::bad_request, fmt::format("cannot load {} with selector {:#x}: {}", name, selector, why)};
+  return {Code::bad_request,
+          fmt::format("cannot load {} with selector {:#x}: {}", name, selector, why)};
 }
 
-}  // namespace
+} // namespace
 
 Result<Bytes> X86Cpu::read_system(RegisterId id) {
   TRY(load_sregs());
   const std::size_t n = index(id);
   const std::size_t bytes = arch_info().registers[n].bits / 8u;
-  if (n >= reg_cs && n <= reg_gs) return as_bytes(segment_of(*sregs_, selector_order[n - reg_cs]).selector, bytes);
+  if (n >= reg_cs && n <= reg_gs)
+    return as_bytes(segment_of(*sregs_, selector_order[n - reg_cs]).selector, bytes);
   if (const auto* value = control_register(*sregs_, n)) return as_bytes(*value, bytes);
   const auto [where, field] = system_field(id);
   if (where == Where::gdt || where == Where::idt) {
@@ -93,10 +113,14 @@ Result<Bytes> X86Cpu::read_system(RegisterId id) {
   }
   const Segment& segment = segment_of(*sregs_, where);
   switch (field) {
-    case Field::selector: return as_bytes(segment.selector, bytes);
-    case Field::base: return as_bytes(segment.base, bytes);
-    case Field::limit: return as_bytes(segment.limit, bytes);
-    case Field::attributes: return as_bytes(attributes(segment), bytes);
+  case Field::selector:
+    return as_bytes(segment.selector, bytes);
+  case Field::base:
+    return as_bytes(segment.base, bytes);
+  case Field::limit:
+    return as_bytes(segment.limit, bytes);
+  case Field::attributes:
+    return as_bytes(attributes(segment), bytes);
   }
   return Error{Code::bad_request, "no such field"};
 }
@@ -109,7 +133,8 @@ Status X86Cpu::write_system(RegisterId id, std::uint64_t value) {
   if (n >= reg_cs && n <= reg_gs) {
     Segment& segment = segment_of(changed, selector_order[n - reg_cs]);
     if (segment.selector == value) return Done{};
-    if (value > 0xffff) return Error{Code::bad_request, fmt::format("{} = {:#x} is over 16 bits", name, value)};
+    if (value > 0xffff)
+      return Error{Code::bad_request, fmt::format("{} = {:#x} is over 16 bits", name, value)};
     TRY(load_selector(segment, name, static_cast<std::uint16_t>(value)));
   } else if (auto* control = control_register(changed, n)) {
     *control = value;
@@ -117,15 +142,25 @@ Status X86Cpu::write_system(RegisterId id, std::uint64_t value) {
     const auto [where, field] = system_field(id);
     if (where == Where::gdt || where == Where::idt) {
       DescriptorTable& table = where == Where::gdt ? changed.gdt : changed.idt;
-      if (field == Field::base) table.base = value;
-      else table.limit = static_cast<std::uint16_t>(value);
+      if (field == Field::base)
+        table.base = value;
+      else
+        table.limit = static_cast<std::uint16_t>(value);
     } else {
       Segment& segment = segment_of(changed, where);
       switch (field) {
-        case Field::selector: segment.selector = static_cast<std::uint16_t>(value); break;
-        case Field::base: segment.base = value; break;
-        case Field::limit: segment.limit = static_cast<std::uint32_t>(value); break;
-        case Field::attributes: set_attributes(segment, value); break;
+      case Field::selector:
+        segment.selector = static_cast<std::uint16_t>(value);
+        break;
+      case Field::base:
+        segment.base = value;
+        break;
+      case Field::limit:
+        segment.limit = static_cast<std::uint32_t>(value);
+        break;
+      case Field::attributes:
+        set_attributes(segment, value);
+        break;
       }
     }
   }
@@ -143,7 +178,8 @@ Status X86Cpu::load_selector(Segment& segment, std::string_view name, std::uint1
   const bool code = name == "cs", stack = name == "ss";
   if ((selector & 0xfffc) == 0) {
     const bool null_stack_allowed = code_mode(*sregs_) == CodeMode::bits64 && sregs_->cs.dpl != 3;
-    if (code || (stack && !null_stack_allowed)) return refused(name, selector, "the null selector is not allowed there");
+    if (code || (stack && !null_stack_allowed))
+      return refused(name, selector, "the null selector is not allowed there");
     segment = Segment{};
     segment.selector = selector;
     segment.unusable = 1;
@@ -155,21 +191,26 @@ Status X86Cpu::load_selector(Segment& segment, std::string_view name, std::uint1
   const std::uint64_t offset = selector & 0xfff8u;
   if (local && sregs_->ldt.unusable != 0) return refused(name, selector, "there is no LDT");
   if (offset + 7 > limit) {
-    return refused(name, selector, fmt::format("it is beyond the {} limit {:#x}", local ? "LDT" : "GDT", limit));
+    return refused(name, selector,
+                   fmt::format("it is beyond the {} limit {:#x}", local ? "LDT" : "GDT", limit));
   }
   std::uint64_t descriptor = 0;
-  if (read_linear(table + offset, std::as_writable_bytes(std::span(&descriptor, 1))) != sizeof descriptor) {
-    return refused(name, selector, fmt::format("its descriptor at {:#x} is not readable", table + offset));
+  if (read_linear(table + offset, std::as_writable_bytes(std::span(&descriptor, 1))) !=
+      sizeof descriptor) {
+    return refused(name, selector,
+                   fmt::format("its descriptor at {:#x} is not readable", table + offset));
   }
   const Segment loaded = unpack(descriptor, selector);
   if (loaded.present == 0) return refused(name, selector, "its descriptor is not present");
   if (loaded.s == 0) return refused(name, selector, "it names a system descriptor");
   const bool is_code = (loaded.type & 8) != 0;
   if (code && !is_code) return refused(name, selector, "it names a data segment");
-  if (stack && (is_code || (loaded.type & 2) == 0)) return refused(name, selector, "it names no writable data segment");
-  if (!code && is_code && (loaded.type & 2) == 0) return refused(name, selector, "it names an execute-only segment");
+  if (stack && (is_code || (loaded.type & 2) == 0))
+    return refused(name, selector, "it names no writable data segment");
+  if (!code && is_code && (loaded.type & 2) == 0)
+    return refused(name, selector, "it names an execute-only segment");
   segment = loaded;
-  segment.type |= 1;  // accessed, as the CPU would set it
+  segment.type |= 1; // accessed, as the CPU would set it
   return Done{};
 }
 
@@ -177,7 +218,8 @@ std::string X86Cpu::describe() {
   if (auto loaded = load_sregs(); !loaded) return loaded.error().what;
   if (auto loaded = load_regs(); !loaded) return loaded.error().what;
   std::string mode;
-  if ((sregs_->cr0 & cr0_pe) == 0) mode = "real mode";
+  if ((sregs_->cr0 & cr0_pe) == 0)
+    mode = "real mode";
   else if ((sregs_->efer & efer_lma) != 0) {
     const bool five = (sregs_->cr4 & cr4_la57) != 0;
     mode = fmt::format("long mode{}{}", five ? ", 5-level paging" : "",
@@ -185,13 +227,16 @@ std::string X86Cpu::describe() {
   } else {
     const bool paging = (sregs_->cr0 & cr0_pg) != 0, pae = (sregs_->cr4 & cr4_pae) != 0;
     mode = fmt::format("{}-bit protected mode, {}", sregs_->cs.db != 0 ? 32 : 16,
-                       !paging ? "no paging" : pae ? "PAE paging" : "32-bit paging");
+                       !paging ? "no paging"
+                       : pae   ? "PAE paging"
+                               : "32-bit paging");
   }
   if ((sregs_->cr0 & cr0_pe) != 0) mode += fmt::format(", ring {}", sregs_->ss.dpl);
   kvm_mp_state state{};
   if (vcpu_.ioctl(KVM_GET_MP_STATE, &state)) {
     if (state.mp_state == KVM_MP_STATE_HALTED) mode += ", halted";
-    if (state.mp_state == KVM_MP_STATE_UNINITIALIZED || state.mp_state == KVM_MP_STATE_INIT_RECEIVED) {
+    if (state.mp_state == KVM_MP_STATE_UNINITIALIZED ||
+        state.mp_state == KVM_MP_STATE_INIT_RECEIVED) {
       mode += ", waiting for start-up";
     }
   }
@@ -210,4 +255,4 @@ Result<bool> X86Cpu::software_points_blocked() {
   return (sregs_->cr0 & cr0_pe) == 0;
 }
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

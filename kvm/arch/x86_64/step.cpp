@@ -13,13 +13,16 @@ namespace {
 
 constexpr std::uint32_t msr_sfmask = 0xc0000084;
 
-}  // namespace
+} // namespace
 
 unsigned X86Cpu::stack_width() const {
   switch (code_mode(*sregs_)) {
-    case CodeMode::bits64: return 8;
-    case CodeMode::bits32: return 4;
-    case CodeMode::bits16: return 2;
+  case CodeMode::bits64:
+    return 8;
+  case CodeMode::bits32:
+    return 4;
+  case CodeMode::bits16:
+    return 2;
   }
   return 8;
 }
@@ -52,7 +55,7 @@ Result<bool> X86Cpu::halt_by_hand() {
     return set.error().sys_errno == EINVAL ? Result<bool>(false) : set.error();
   }
   auto events = TRY(vcpu_.get<VcpuEvents>(get_events));
-  events.interrupt.shadow = 0;  // of an sti before it: it would keep the wake-up out
+  events.interrupt.shadow = 0; // of an sti before it: it would keep the wake-up out
   events.flags |= events_shadow;
   TRY(vcpu_.set(set_events, events));
   sti_shadow_due_ = false;
@@ -65,7 +68,12 @@ Result<StepPlan> X86Cpu::begin_step() {
   TRY(load_regs());
   TRY(load_sregs());
   const Bytes code = TRY(code_at_pc());
-  before_ = Before{decode(code, code_mode(*sregs_)), *regs_, sregs_->cs.selector, sregs_->cs.base, guest_trap_flag(), 0,
+  before_ = Before{decode(code, code_mode(*sregs_)),
+                   *regs_,
+                   sregs_->cs.selector,
+                   sregs_->cs.base,
+                   guest_trap_flag(),
+                   0,
                    (regs_->rflags & flag_if) == 0};
   const unsigned width = before_.instruction.operand_bytes;
   if (before_.instruction.kind == Kind::popf) {
@@ -80,14 +88,17 @@ Result<StepPlan> X86Cpu::begin_step() {
   if (before_.instruction.kind == Kind::hlt) plan.done = TRY(halt_by_hand());
   // The emulator's trap after an iret comes one instruction late.
   std::uint64_t target = 0;
-  if (before_.instruction.kind == Kind::iret && flags_image(stack_address(regs_->rsp), width, target)) plan.stop_at = target;
+  if (before_.instruction.kind == Kind::iret &&
+      flags_image(stack_address(regs_->rsp), width, target))
+    plan.stop_at = target;
   return plan;
 }
 
 Result<bool> X86Cpu::step_progressed() {
   TRY(load_regs());
   const Regs& was = before_.regs;
-  return regs_->rip != was.rip || regs_->rcx != was.rcx || regs_->rsi != was.rsi || regs_->rdi != was.rdi;
+  return regs_->rip != was.rip || regs_->rcx != was.rcx || regs_->rsi != was.rsi ||
+         regs_->rdi != was.rdi;
 }
 
 /// An exception or interrupt was delivered instead of, or right after, the stepped instruction:
@@ -96,7 +107,8 @@ Result<bool> X86Cpu::clean_exception_frame() {
   const std::uint64_t next = before_.regs.rip + before_.instruction.length;
   if (regs_->rip == next || regs_->rip == before_.regs.rip) return false;
   const unsigned width = stack_width();
-  // Above it an error code, and what the handler's first instruction pushed where KVM stops after that.
+  // Above it an error code, and what the handler's first instruction pushed where KVM stops after
+  // that.
   constexpr unsigned most_words_above = 3;
   for (unsigned above = 0; above <= most_words_above; ++above) {
     const std::uint64_t frame = stack_address(regs_->rsp) + above * width;
@@ -105,7 +117,8 @@ Result<bool> X86Cpu::clean_exception_frame() {
         !flags_image(frame + 2u * width, width, flags)) {
       return false;
     }
-    const bool ours = (cs & 0xffff) == before_.cs_selector && rip >= before_.regs.rip && rip <= before_.regs.rip + 15;
+    const bool ours = (cs & 0xffff) == before_.cs_selector && rip >= before_.regs.rip &&
+                      rip <= before_.regs.rip + 15;
     if (!ours || (flags & ~std::uint64_t{0x3fffff}) != 0 || (flags & 2) == 0) continue;
     TRY(set_trap_flag_at(frame + 2u * width, width, before_.guest_tf));
     return true;
@@ -116,25 +129,27 @@ Result<bool> X86Cpu::clean_exception_frame() {
 Status X86Cpu::end_awkward_step() {
   const unsigned width = before_.instruction.operand_bytes;
   switch (before_.instruction.kind) {
-    case Kind::pushf:
-      return set_trap_flag_at(stack_address(regs_->rsp), width, before_.guest_tf);
-    case Kind::popf: case Kind::iret: case Kind::sysret:
-      guest_tf_ = (before_.flags_to_load & flag_tf) != 0;
-      return Done{};
-    case Kind::syscall:
-      if (!before_.guest_tf && (regs_->r11 & flag_tf) != 0) {
-        regs_->r11 &= ~flag_tf;
-        regs_dirty_ = true;
-      }
-      if (auto mask = read_msr(msr_sfmask); mask && (*mask & flag_tf) != 0) guest_tf_ = false;
-      return Done{};
-    case Kind::sti:
-      // An interrupt must not fall between sti and the instruction after it: stepping dropped
-      // the shadow that guards it (sti; hlt would miss its wake-up).
-      sti_shadow_due_ = before_.interrupts_off;
-      return Done{};
-    default:
-      return Done{};
+  case Kind::pushf:
+    return set_trap_flag_at(stack_address(regs_->rsp), width, before_.guest_tf);
+  case Kind::popf:
+  case Kind::iret:
+  case Kind::sysret:
+    guest_tf_ = (before_.flags_to_load & flag_tf) != 0;
+    return Done{};
+  case Kind::syscall:
+    if (!before_.guest_tf && (regs_->r11 & flag_tf) != 0) {
+      regs_->r11 &= ~flag_tf;
+      regs_dirty_ = true;
+    }
+    if (auto mask = read_msr(msr_sfmask); mask && (*mask & flag_tf) != 0) guest_tf_ = false;
+    return Done{};
+  case Kind::sti:
+    // An interrupt must not fall between sti and the instruction after it: stepping dropped
+    // the shadow that guards it (sti; hlt would miss its wake-up).
+    sti_shadow_due_ = before_.interrupts_off;
+    return Done{};
+  default:
+    return Done{};
   }
 }
 
@@ -142,13 +157,13 @@ Result<bool> X86Cpu::end_step() {
   TRY(load_regs());
   TRY(load_sregs());
   if (TRY(clean_exception_frame())) {
-    guest_tf_ = false;  // the CPU clears TF on the way into a handler
+    guest_tf_ = false; // the CPU clears TF on the way into a handler
     return true;
   }
   if (before_.instruction.repeats && regs_->rip == before_.regs.rip) return false;
   TRY(end_awkward_step());
   if (before_.guest_tf && before_.instruction.kind != Kind::load_ss) {
-    trap_for_guest_ |= dr6_bs;  // the guest single-steps itself: it is owed its own #DB
+    trap_for_guest_ |= dr6_bs; // the guest single-steps itself: it is owed its own #DB
     trap_due_ = true;
   }
   return true;
@@ -159,4 +174,4 @@ Result<std::vector<Access>> X86Cpu::accesses() {
   return x86::accesses(code, *regs_, *sregs_);
 }
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

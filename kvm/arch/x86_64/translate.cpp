@@ -14,7 +14,7 @@ constexpr std::uint64_t address_bits = 0x000ffffffffff000;
 /// One level of one paging mode, top first.
 struct Level {
   const char* name;
-  unsigned shift;       ///< of the linear address
+  unsigned shift; ///< of the linear address
   unsigned index_bits;
   bool may_be_large;    ///< the PS bit ends the walk here
   bool has_permissions; ///< a PAE PDPTE has none
@@ -33,7 +33,8 @@ struct Mode {
 Mode mode_of(const Paging& paging) {
   const bool pae = (paging.cr4 & cr4_pae) != 0;
   if ((paging.efer & efer_lma) != 0) {
-    if ((paging.cr4 & cr4_la57) != 0) return {{pml5, pml4, pdpt, pd, pt}, 8, paging.cr3 & address_bits};
+    if ((paging.cr4 & cr4_la57) != 0)
+      return {{pml5, pml4, pdpt, pd, pt}, 8, paging.cr3 & address_bits};
     return {{pml4, pdpt, pd, pt}, 8, paging.cr3 & address_bits};
   }
   if (pae) return {{pae_pdpt, pd, pt}, 8, paging.cr3 & 0xffffffe0};
@@ -52,7 +53,8 @@ std::uint64_t frame_of(std::uint64_t entry, unsigned shift, unsigned entry_bytes
 Status canonical(const Paging& paging, std::uint64_t linear) {
   if ((paging.efer & efer_lma) == 0) {
     if (linear >> 32 == 0) return Done{};
-    return Error{Code::memory_fault, fmt::format("{:#x} is beyond 32-bit linear addresses", linear)};
+    return Error{Code::memory_fault,
+                 fmt::format("{:#x} is beyond 32-bit linear addresses", linear)};
   }
   const unsigned top = (paging.cr4 & cr4_la57) != 0 ? 56 : 47;
   const auto high = static_cast<std::int64_t>(linear) >> top;
@@ -60,7 +62,7 @@ Status canonical(const Paging& paging, std::uint64_t linear) {
   return Error{Code::memory_fault, fmt::format("{:#x} is not canonical", linear)};
 }
 
-}  // namespace
+} // namespace
 
 Result<Translation> walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear) {
   Translation out;
@@ -105,4 +107,4 @@ Result<Translation> walk(const Paging& paging, const GuestMemory& memory, std::u
   return Error{Code::memory_fault, "page walk did not end"};
 }
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86

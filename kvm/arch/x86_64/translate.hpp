@@ -13,4 +13,4 @@ struct Paging {
 /// Code::memory_fault names the level without a page.
 Result<Translation> walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear);
 
-}  // namespace kdbg::kvm::x86
+} // namespace kdbg::kvm::x86
