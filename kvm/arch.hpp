@@ -83,10 +83,22 @@ struct StepPlan {
   std::optional<std::uint64_t> stop_at;
 };
 
-/// One vCPU as its architecture sees it. Called on the vCPU's own thread or while it is parked.
+/// The page tables of a vCPU as they stood at one moment: good for walks while it runs.
+class PageTables {
+public:
+  virtual ~PageTables() = default;
+  virtual Result<Translation> translate(Address at) const = 0;
+};
+
+/// One vCPU as its architecture sees it. Called on the vCPU's own thread; while that is parked,
+/// also from elsewhere for what needs no ioctl (`registers_at_hand`).
 class Cpu {
 public:
   virtual ~Cpu() = default;
+
+  /// pc, root, translate, page_tables, software_points_blocked and reads of the general and system
+  /// groups need no ioctl now.
+  virtual bool registers_at_hand() const = 0;
 
   /// KVM_RUN returned: what was cached is stale.
   virtual void exited() = 0;
@@ -94,12 +106,17 @@ public:
   virtual Result<Bytes> read(RegisterId id) = 0;
   virtual Status write(RegisterId id, ByteView value) = 0;
   virtual Result<Translation> translate(Address at) = 0;
+  virtual Result<std::unique_ptr<PageTables>> page_tables() = 0;
   /// The page-table root in use, as a cache key.
   virtual Result<std::uint64_t> root() = 0;
   /// "long mode, ring 0".
   virtual std::string describe() = 0;
-  /// Waits for an interrupt or start-up message: a step would not end.
+  /// Waits for an interrupt or start-up message: a step would not end. `may_wait` is the same
+  /// without an ioctl, and errs to yes.
+  virtual bool may_wait() const = 0;
   virtual Result<bool> waiting() = 0;
+  /// Waits for what cannot come: halted with interrupts off, or never started.
+  virtual Result<bool> waits_for_ever() = 0;
   /// Software breakpoints cannot stop this vCPU in its present mode.
   virtual Result<bool> software_points_blocked() = 0;
 

@@ -44,6 +44,10 @@ public:
   // On the strand: every released vCPU has parked.
   void parked();
 
+  /// On the strand, when the vCPUs have used no processor for a while: a guest that nothing can
+  /// wake any more becomes a stop.
+  void look_for_dead_halt();
+
   /// Guest memory and vCPUs as without us. On the strand, parked or not; waits.
   Status withdraw();
 
@@ -79,6 +83,9 @@ private:
 
   // schedule.cpp
   Status place_sites();
+  Result<bool> instructions_blocked();
+  Status replace_sites();
+  Result<bool> all_wait_for_ever();
   Status prepare_run(const Resume& how);
   void begin_phase();
   Status lift_for(VcpuId id);
@@ -89,6 +96,7 @@ private:
   std::optional<int> powered_off() const;
   Result<std::optional<GuestPhys>> instruction_at(VcpuId id);
   Result<bool> prepare_vcpu(VcpuId id);
+  Status remember_tables();
 
   Status check(VcpuId id, bool needs_stop) const;
   Translator translator();
@@ -97,6 +105,12 @@ private:
     std::optional<decltype(work())> out;
     vmm_.on_vcpu(id, [&] { out.emplace(work()); });
     return *std::move(out);
+  }
+
+  /// For work on registers alone: where those are at hand it needs no ioctl, so no other thread.
+  template <class F>
+  auto with_registers(VcpuId id, F work) {
+    return vmm_.cpu(id).registers_at_hand() ? work() : on_vcpu(id, work);
   }
 
   Vmm& vmm_;
@@ -116,6 +130,8 @@ private:
   std::optional<std::pair<VcpuId, GuestPhys>> lifted_; ///< the site that is out of memory for it
   bool interrupt_wanted_ = false;
   std::optional<ClientId> interrupted_by_;
+  bool halt_check_ = false; ///< paused to see whether anything can still wake the guest
+  std::vector<std::unique_ptr<PageTables>> tables_; ///< of the last stop, while running
   std::vector<Point> to_remove_; ///< asked for while running; done at the next pause
   std::map<Point, std::uint64_t> hits_;
   /// Of this stop: page by {vCPU, or ~0 for a named root; root; page number}.

@@ -11,18 +11,23 @@
 
 namespace kdbg::kvm {
 
-Status Engine::place_sites() {
-  bool blocked = false;
+Result<bool> Engine::instructions_blocked() {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const VcpuId id{static_cast<std::uint32_t>(i)};
-    blocked = TRY(on_vcpu(id, [&] { return vmm_.cpu(id).software_points_blocked(); })) || blocked;
+    if (TRY(with_registers(id, [&] { return vmm_.cpu(id).software_points_blocked(); })))
+      return true;
   }
+  return false;
+}
+
+Status Engine::place_sites() {
+  const bool blocked = TRY(instructions_blocked());
   TRY(sites_.place(vmm_.memory(), translator(), blocked));
   return watches_.begin(sites_.placed(), vmm_.memory(), translator(), runs_.size());
 }
 
 Result<std::optional<GuestPhys>> Engine::instruction_at(VcpuId id) {
-  return on_vcpu(id, [&]() -> Result<std::optional<GuestPhys>> {
+  return with_registers(id, [&]() -> Result<std::optional<GuestPhys>> {
     const GuestVirt pc = TRY(vmm_.cpu(id).pc());
     auto where = vmm_.cpu(id).translate(Address{pc.value});
     if (!where && where.error().code == Code::kernel) return where.error();
@@ -35,9 +40,13 @@ Result<std::optional<GuestPhys>> Engine::instruction_at(VcpuId id) {
 Result<bool> Engine::prepare_vcpu(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   const bool steps = run.motion == Motion::step;
-  const GuestVirt pc = TRY(on_vcpu(id, [&] { return vmm_.cpu(id).pc(); }));
+  const GuestVirt pc = TRY(with_registers(id, [&] { return vmm_.cpu(id).pc(); }));
   // A step of a vCPU that waits for an interrupt would not end: it is over where it began.
-  if (steps && (run.halted || TRY(on_vcpu(id, [&] { return vmm_.cpu(id).waiting(); })))) {
+  bool waits = run.halted;
+  if (steps && vmm_.cpu(id).may_wait()) {
+    waits = TRY(on_vcpu(id, [&] { return vmm_.cpu(id).waiting(); })) || waits;
+  }
+  if (steps && waits) {
     run.reasons.emplace_back(Stepped{});
     return false;
   }
@@ -78,12 +87,22 @@ Status Engine::resume(const Resume& how) {
   }
   TRY(place_sites());
   TRY(prepare_run(how));
+  TRY(remember_tables());
   vmm_.hide_pause(std::chrono::steady_clock::now() - stopped_at_);
   translations_.clear();
   interrupt_wanted_ = false;
   running_ = true;
   ++stop_.epoch;
   begin_phase();
+  return Done{};
+}
+
+Status Engine::remember_tables() {
+  tables_.clear();
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const VcpuId id{static_cast<std::uint32_t>(i)};
+    tables_.push_back(TRY(with_registers(id, [&] { return vmm_.cpu(id).page_tables(); })));
+  }
   return Done{};
 }
 
@@ -140,6 +159,30 @@ void Engine::finish_phase() {
   }
 }
 
+/// The sites anew in the middle of a run, every vCPU being parked.
+Status Engine::replace_sites() {
+  running_ = false; // registers and page tables may be read
+  auto placed = place_sites();
+  running_ = true;
+  translations_.clear();
+  return placed;
+}
+
+void Engine::look_for_dead_halt() {
+  if (!running_ || ended_) return;
+  halt_check_ = true;
+  vmm_.halt();
+}
+
+Result<bool> Engine::all_wait_for_ever() {
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const VcpuId id{static_cast<std::uint32_t>(i)};
+    if (runs_[i].motion == Motion::hold || runs_[i].halted) continue;
+    if (!TRY(on_vcpu(id, [&] { return vmm_.cpu(id).waits_for_ever(); }))) return false;
+  }
+  return true;
+}
+
 void Engine::parked() {
   if (!running_) return;
   finish_phase();
@@ -148,13 +191,14 @@ void Engine::parked() {
     to_remove_.clear();
     return publish_stop(std::move(stopped));
   }
-  if (!to_remove_.empty()) { // a pause that no client asked for
+  // From here on a pause that no client asked for.
+  if (!to_remove_.empty()) {
     to_remove_.clear();
-    running_ = false; // registers and page tables may be read
-    auto placed = place_sites();
-    translations_.clear();
-    running_ = true;
-    if (!placed) return publish_stop({{VcpuId{0}, {Crashed{placed.error().what}}}});
+    if (auto replaced = replace_sites(); !replaced) {
+      std::vector<VcpuStop> failed;
+      failed.push_back({interrupted_vcpu(), {Crashed{replaced.error().what}}});
+      return publish_stop(std::move(failed));
+    }
   }
   begin_phase();
 }
@@ -185,6 +229,11 @@ std::vector<VcpuStop> Engine::gather() {
   });
   if (out.empty() && interrupt_wanted_)
     out.push_back({interrupted_vcpu(), {Interrupted{interrupted_by_}}});
+  if (out.empty() && std::exchange(halt_check_, false) && !all_halted) {
+    auto dead = all_wait_for_ever();
+    if (!dead) out.push_back({interrupted_vcpu(), {Crashed{dead.error().what}}});
+    all_halted = dead && *dead;
+  }
   if (out.empty() && all_halted) out.push_back({interrupted_vcpu(), {Halted{}}});
   return out;
 }

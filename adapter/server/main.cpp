@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <nlohmann/json.hpp>
 
 #include <csignal>
@@ -25,9 +26,9 @@ void say(std::string_view text) {
   fmt::print(stderr, "kvmdbg: {}\n", text);
 }
 
-int fail(const Error& error) {
+int fail(const Error& error, ExitCode code) {
   say(error.what);
-  return error.what.find("/dev/kvm") != std::string::npos ? exit_no_kvm : exit_failed;
+  return code;
 }
 
 Result<Bytes> read_file(const std::string& path) {
@@ -43,7 +44,7 @@ Result<Bytes> read_file(const std::string& path) {
 int show_probe(const ProbeOptions& options) {
   auto kernel = kvm::make_linux_kernel();
   auto facts = kvm::x86::probe(*kernel);
-  if (!facts) return fail(facts.error());
+  if (!facts) return fail(facts.error(), exit_no_kvm);
   nlohmann::ordered_json json;
   for (const kvm::Fact& fact : kvm::rows(*facts)) {
     std::visit([&](auto value) { json[std::string(fact.section)][std::string(fact.name)] = value; },
@@ -97,9 +98,11 @@ public:
     });
     if (options_.go)
       TRY(engine_->resume(Resume{std::vector<Motion>(engine_->vcpu_count(), Motion::run)}));
+    watch_for_dead_halt();
     io_.run();
     return status_;
   }
+  ExitCode failure() const { return failure_; }
   ~Run() {
     if (server_) server_->close_all();
     if (machine_) machine_->quiesce();
@@ -118,11 +121,13 @@ private:
     } else {
       kernel_ = kvm::make_linux_kernel();
     }
-    facts_ = TRY(kvm::x86::probe(*kernel_));
     file_ = TRY(read_file(options_.image));
     image_ = TRY(kvm::parse_image(file_));
     if (!options_.initrd.empty()) initrd_ = TRY(read_file(options_.initrd));
     files_ = {initrd_, options_.append};
+    failure_ = exit_no_kvm;
+    facts_ = TRY(kvm::x86::probe(*kernel_));
+    failure_ = exit_failed;
     console_ = TRY(Console::open(io_, options_.console));
     const bool pvh = image_.entry_kind == kvm::Image::Entry::pvh;
     const bool irqchip = options_.irqchip.empty() ? pvh : options_.irqchip == "kernel";
@@ -163,6 +168,17 @@ private:
     return Done{};
   }
 
+  /// Twice a second: a guest whose vCPUs all sleep may sleep for ever.
+  void watch_for_dead_halt() {
+    constexpr std::chrono::milliseconds period{500};
+    timer_.expires_after(period);
+    timer_.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      if (machine_->idle()) engine_->look_for_dead_halt();
+      watch_for_dead_halt();
+    });
+  }
+
   void on_event(const Event& event) {
     arbiter_->publish(event);
     if (const auto* gone = std::get_if<Gone>(&event)) return finish(gone->status);
@@ -188,6 +204,7 @@ private:
   const RunOptions& options_;
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
+  boost::asio::steady_timer timer_{io_};
   std::unique_ptr<Trace> trace_ = std::make_unique<Trace>();
   std::unique_ptr<kvm::Kernel> kernel_;
   kvm::HostFacts facts_;
@@ -201,13 +218,14 @@ private:
   std::unique_ptr<Server> server_;
   std::size_t clients_ = 0;
   int status_ = exit_done;
+  ExitCode failure_ = exit_failed; ///< what an error now means to whoever started us
 };
 
 int main_with(const Options& options) {
   if (const auto* probe = std::get_if<ProbeOptions>(&options)) return show_probe(*probe);
   Run run(std::get<RunOptions>(options));
   auto status = run();
-  return status ? *status : fail(status.error());
+  return status ? *status : fail(status.error(), run.failure());
 }
 
 } // namespace

@@ -39,6 +39,8 @@ public:
   void attach(Engine& engine) { engine_ = &engine; }
   /// Bytes for the guest's serial port. Any thread.
   void console_input(ByteView data) { serial_.receive(data); }
+  /// Whether the vCPUs have done next to nothing since the last call.
+  bool idle() { return runner_->idle(); }
   /// Halts, and waits until every vCPU has parked.
   void quiesce();
 

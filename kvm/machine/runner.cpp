@@ -1,6 +1,8 @@
 #include "kvm/machine/runner.hpp"
 
 #include <cassert>
+#include <ctime>
+#include <pthread.h>
 
 namespace kdbg::kvm {
 
@@ -80,6 +82,25 @@ void Runner::halt() {
   for (auto& seat : seats_) {
     if (seat->out && seat->thread.get_id() != std::this_thread::get_id()) kernel_.kick(seat->id);
   }
+}
+
+bool Runner::idle() {
+  constexpr std::chrono::microseconds next_to_none{200};
+  const std::lock_guard lock(mutex_);
+  bool idle = out_ != 0;
+  for (auto& seat : seats_) {
+    if (!seat->out) continue;
+    clockid_t clock{};
+    timespec time{};
+    if (::pthread_getcpuclockid(seat->thread.native_handle(), &clock) != 0 ||
+        ::clock_gettime(clock, &time) != 0) {
+      return false;
+    }
+    const auto now = std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+    idle = idle && now - seat->used < next_to_none;
+    seat->used = now;
+  }
+  return idle;
 }
 
 void Runner::wait_parked() {

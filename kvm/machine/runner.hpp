@@ -4,6 +4,7 @@
 #include "kvm/kernel.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -26,6 +27,8 @@ public:
   void release(std::span<const VcpuId> ids);
   void halt();
   bool halting() const { return halting_.load(); }
+  /// Whether the released vCPUs have used next to no processor time since the last call.
+  bool idle();
   /// Waits until no vCPU is out; for the way out of the program.
   void wait_parked();
 
@@ -35,7 +38,8 @@ private:
     ThreadId id = ThreadId::none;
     std::condition_variable wake;
     bool released = false;
-    bool out = false; ///< released and not parked again
+    std::chrono::nanoseconds used{0}; ///< processor time at the last look
+    bool out = false;                 ///< released and not parked again
     const std::function<void()>* work = nullptr;
   };
   void sit(std::size_t n, std::uint8_t* immediate_exit);

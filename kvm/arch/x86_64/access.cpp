@@ -88,6 +88,8 @@ void X86Cpu::exited() {
   xsave_.reset();
   debugregs_.reset();
   sync_valid_ = facts_.sync_registers;
+  may_wait_ =
+      vcpu_.run_page().exit_reason != KVM_EXIT_DEBUG || before_.instruction.kind == Kind::hlt;
 }
 
 Status X86Cpu::load_regs() {
@@ -164,6 +166,30 @@ Result<Translation> X86Cpu::translate(Address at) {
   Paging paging{sregs_->cr0, sregs_->cr3, sregs_->cr4, sregs_->efer};
   if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
   return walk(paging, memory_, at.value);
+}
+
+namespace {
+
+class Snapshot final : public PageTables {
+public:
+  Snapshot(const Paging& paging, const GuestMemory& memory) : paging_(paging), memory_(memory) {}
+  Result<Translation> translate(Address at) const override {
+    Paging paging = paging_;
+    if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
+    return walk(paging, memory_, at.value);
+  }
+
+private:
+  Paging paging_;
+  const GuestMemory& memory_;
+};
+
+} // namespace
+
+Result<std::unique_ptr<PageTables>> X86Cpu::page_tables() {
+  TRY(load_sregs());
+  const Paging paging{sregs_->cr0, sregs_->cr3, sregs_->cr4, sregs_->efer};
+  return std::unique_ptr<PageTables>(std::make_unique<Snapshot>(paging, memory_));
 }
 
 Result<Bytes> X86Cpu::read(RegisterId id) {

@@ -13,14 +13,18 @@ public:
   X86Cpu(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts)
       : vcpu_(vcpu), memory_(memory), facts_(facts) {}
 
+  bool registers_at_hand() const override { return sync_valid_ || (regs_ && sregs_); }
   void exited() override;
   Result<GuestVirt> pc() override;
   Result<Bytes> read(RegisterId id) override;
   Status write(RegisterId id, ByteView value) override;
   Result<Translation> translate(Address at) override;
+  Result<std::unique_ptr<PageTables>> page_tables() override;
   Result<std::uint64_t> root() override;
   std::string describe() override;
+  bool may_wait() const override { return may_wait_; }
   Result<bool> waiting() override;
+  Result<bool> waits_for_ever() override;
   Result<bool> software_points_blocked() override;
   Status arm(const DebugPlan& plan) override;
   Result<StepPlan> begin_step() override;
@@ -75,6 +79,7 @@ private:
   std::optional<Xsave> xsave_;
   std::optional<DebugRegs> debugregs_;
   bool regs_dirty_ = false;
+  bool may_wait_ = true;    ///< the last exit does not rule it out
   bool sync_valid_ = false; ///< kvm_run holds the registers of the last exit
 
   DebugPlan plan_{};

@@ -243,7 +243,15 @@ std::string X86Cpu::describe() {
   return mode;
 }
 
+Result<bool> X86Cpu::waits_for_ever() {
+  TRY(load_regs());
+  const auto state = TRY(vcpu_.get<kvm_mp_state>(KVM_GET_MP_STATE)).mp_state;
+  if (state == KVM_MP_STATE_HALTED) return (regs_->rflags & flag_if) == 0;
+  return state == KVM_MP_STATE_UNINITIALIZED || state == KVM_MP_STATE_INIT_RECEIVED;
+}
+
 Result<bool> X86Cpu::waiting() {
+  if (!may_wait_) return false;
   const auto state = TRY(vcpu_.get<kvm_mp_state>(KVM_GET_MP_STATE));
   return state.mp_state != KVM_MP_STATE_RUNNABLE;
 }
