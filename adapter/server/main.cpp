@@ -80,10 +80,13 @@ std::optional<int> powered_off(const Stop& stop) {
   return {};
 }
 
-bool crashed(const Stop& stop) {
+/// The guest cannot go on by itself: the person at the terminal should hear of it.
+bool came_to_an_end(const Stop& stop) {
   const auto& reasons = stop.vcpus.front().reasons;
-  return std::any_of(reasons.begin(), reasons.end(),
-                     [](const StopReason& r) { return std::holds_alternative<Crashed>(r); });
+  return std::any_of(reasons.begin(), reasons.end(), [](const StopReason& r) {
+    return std::holds_alternative<Crashed>(r) || std::holds_alternative<Halted>(r) ||
+           std::holds_alternative<PoweredOff>(r);
+  });
 }
 
 class Run {
@@ -186,7 +189,7 @@ private:
     if (stopped == nullptr) return;
     const auto off = powered_off(stopped->stop);
     if (off && clients_ == 0) return finish(*off);
-    if (off || crashed(stopped->stop)) {
+    if (came_to_an_end(stopped->stop)) {
       say(fmt::format("vCPU {}: {}", index(stopped->stop.vcpus.front().vcpu),
                       describe(stopped->stop.vcpus.front().reasons.front())));
     }
