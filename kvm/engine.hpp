@@ -76,6 +76,7 @@ private:
   Verdict conclude(VcpuId id);
   Verdict crashed(VcpuId id, std::string what);
   Status add_slot_hits(VcpuId id, std::uint32_t slots);
+  Result<bool> patched_at_pc(VcpuId id) const;
   Result<bool> add_execution_hits(VcpuId id);
   Result<bool> executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
   Result<Verdict> take_trap(VcpuId id, const Trap& trap);

@@ -135,9 +135,20 @@ Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
   const bool step_ended =
       trap.stepped || (run.stepping && run.end_slot && (trap.slots >> *run.end_slot & 1) != 0);
   if (trap.slots != 0) TRY(add_slot_hits(id, trap.slots));
-  const bool guests = trap.guests || (trap.software && !TRY(add_execution_hits(id)));
+  const bool ours = trap.software && TRY(patched_at_pc(id));
+  if (ours) TRY(add_execution_hits(id));
+  const bool guests = trap.guests || (trap.software && !ours);
   if (guests) TRY(vmm_.cpu(id).pass_to_guest(trap));
   return step_ended ? take_step(id) : conclude(id);
+}
+
+/// Whether the breakpoint instruction at pc is one of ours; under a lifted one is the guest's code.
+Result<bool> Engine::patched_at_pc(VcpuId id) const {
+  Cpu& cpu = vmm_.cpu(id);
+  auto where = cpu.translate(Address{TRY(cpu.pc()).value});
+  if (!where && where.error().code == Code::kernel) return where.error();
+  const bool lifted = where && lifted_ && lifted_->second == where->physical;
+  return where && !lifted && sites_.installed_at(where->physical);
 }
 
 Result<bool> Engine::executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const {

@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint16_t test_in = 0xe0, test_out = 0xe1, test_count = 0xe2;
 constexpr std::uint64_t test_device = 0xfd000000;
 constexpr std::uint16_t debug_exit = 0xf4, keyboard_status = 0x64;
-constexpr std::uint16_t cmos_index = 0x70, cmos_data = 0x71, port_b = 0x61;
+constexpr std::uint16_t cmos_index = 0x70, cmos_data = 0x71;
 constexpr std::uint8_t sleep_enable = 0x20,
                        sci_enabled = 0x01; // PM1 control, bits 13 and 0 (ACPI 6.3, 4.8.3.2)
 constexpr std::uint8_t keyboard_reset = 0xfe;

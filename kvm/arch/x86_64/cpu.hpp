@@ -59,7 +59,10 @@ private:
   GuestDebug encode(const DebugPlan& plan) const;
   Status deliver_debug_exception();
   Result<Trap> read_dr6(std::uint64_t dr6);
-  Result<std::uint8_t> byte_at_pc();
+
+  // unemulated.cpp
+  Result<std::optional<Trap>> decode_unemulated();
+  Result<bool> software_interrupt(std::uint8_t vector);
 
   // step.cpp
   std::uint64_t stack_address(std::uint64_t pointer) const;

@@ -8,8 +8,7 @@
 // is TF set behind the guest's back: #DB with BS. All three also catch the guest's own int3,
 // icebp, TF and debug registers; what is not in the plan is the guest's, and it gets it back with
 // the DR6 it would have seen.
-// Some KVMs run guest code in the instruction emulator (kvm_pvm). There int3 fails to emulate
-// (KVM_EXIT_INTERNAL_ERROR, pc at it), RF is ignored and data breakpoints never fire.
+// Some KVMs run guest code in the instruction emulator (kvm_pvm; see unemulated.cpp).
 #include "kvm/arch/x86_64/cpu.hpp"
 
 #include <cstring>
@@ -17,7 +16,7 @@
 namespace kdbg::kvm::x86 {
 namespace {
 
-constexpr std::uint8_t opcode_int3 = 0xcc, opcode_icebp = 0xf1;
+constexpr std::byte opcode_icebp{0xf1};
 constexpr std::uint32_t vector_breakpoint = 3;
 constexpr std::uint32_t suberror_emulation = 1;
 constexpr std::uint64_t dr7_base = 0x600; // GE and the bit that reads as one
@@ -125,14 +124,6 @@ Result<Trap> X86Cpu::read_dr6(std::uint64_t dr6) {
   return trap;
 }
 
-Result<std::uint8_t> X86Cpu::byte_at_pc() {
-  const GuestVirt at = TRY(pc());
-  std::byte opcode{};
-  if (read_linear(at.value, std::span(&opcode, 1)) == 1)
-    return std::to_integer<std::uint8_t>(opcode);
-  return Error{Code::memory_fault, "no code at pc"};
-}
-
 Result<std::optional<Trap>> X86Cpu::decode_exit() {
   const kvm_run& run = vcpu_.run_page();
   if (run.exit_reason == KVM_EXIT_DEBUG) {
@@ -142,11 +133,7 @@ Result<std::optional<Trap>> X86Cpu::decode_exit() {
     return std::optional(TRY(read_dr6(exit.dr6)));
   }
   if (run.exit_reason == KVM_EXIT_INTERNAL_ERROR && run.internal.suberror == suberror_emulation) {
-    // No emulator of KVM's knows int3 or icebp outside real mode; hardware never comes here.
-    auto opcode = byte_at_pc();
-    if (!opcode && opcode.error().code == Code::kernel) return opcode.error();
-    if (opcode && *opcode == opcode_int3) return std::optional(Trap{.software = true});
-    if (opcode && *opcode == opcode_icebp) return std::optional(Trap{.guests = true});
+    return decode_unemulated();
   }
   return std::optional<Trap>{};
 }
@@ -172,8 +159,8 @@ Status X86Cpu::pass_to_guest(const Trap& trap) {
     return issue(debug_inject_bp);
   }
   if (trap_for_guest_ == 0 && !trap.stepped && trap.slots == 0) {
-    auto opcode = byte_at_pc();
-    if (opcode && *opcode == opcode_icebp) { // left at the instruction
+    const Bytes code = TRY(code_at_pc());
+    if (!code.empty() && code[0] == opcode_icebp) { // left at the instruction
       regs_->rip += 1;
       regs_dirty_ = true;
     }
