@@ -62,7 +62,6 @@ private:
     bool halted = false;              ///< HLT with nothing to end it
     std::optional<std::uint64_t>
         passed; ///< pc at which the last stop was reported: a site there was hit
-    std::vector<Access> touched;
     std::vector<StopReason> reasons;
   };
 

@@ -40,7 +40,10 @@ Result<bool> Engine::prepare_entry(VcpuId id) {
   if (!run.off_site) run.passed.reset();
   if (step.done) return true;
   TRY(cpu.arm(plan_for(run, pc, step)));
-  if (stepping && sites_.placed().stepping) run.touched = TRY(cpu.accesses());
+  if (stepping && sites_.placed().stepping) {
+    const auto accesses = TRY(cpu.accesses());
+    TRY(watches_.announce(id, cpu, accesses));
+  }
   return false;
 }
 
@@ -208,7 +211,7 @@ Result<Verdict> Engine::take_step(VcpuId id) {
   const bool complete = TRY(cpu.end_step());
   run.stepping = false;
   if (sites_.placed().stepping) {
-    for (HitWatch& hit : TRY(watches_.compare(cpu, run.touched)))
+    for (HitWatch& hit : TRY(watches_.compare(id, cpu)))
       run.reasons.emplace_back(std::move(hit));
   }
   // A repeated instruction is stepped off its site as a whole: its next round is not a new hit.

@@ -62,7 +62,6 @@ Status Engine::prepare_run(const Resume& how) {
     run.motion = how.motions[i];
     run.off_site = run.stepping = false;
     run.reasons.clear();
-    run.touched.clear();
     if (run.motion != Motion::hold && TRY(prepare_vcpu(id))) solo_.push_back(id);
   }
   return Done{};

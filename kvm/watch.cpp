@@ -5,10 +5,6 @@
 namespace kdbg::kvm {
 namespace {
 
-/// With several vCPUs a change is whoever's instruction wrote there; one that none admits to (a
-/// device, an instruction that could not be decoded) is reported after so many comparisons.
-constexpr unsigned patience = 1000;
-
 /// Does this kind of watch report such an access?
 bool reports(PointKind kind, bool read, bool wrote) {
   if (kind == PointKind::write) return wrote;
@@ -59,11 +55,11 @@ Status Watches::begin(const Placed& placed,
                       const Translator& translate,
                       std::size_t vcpus) {
   memory_ = &memory;
-  vcpus_ = vcpus;
   watched_.clear();
   for (const Site& site : placed.sites) {
     if (!is_watch(site.point.kind)) continue;
     Watched watched;
+    watched.touches.resize(vcpus);
     watched.point = site.point;
     watched.stepped = site.placement.method == Placement::Method::stepping;
     TRY(resolve(watched, [&](Address at) { return translate(site.vcpu, at); }));
@@ -73,24 +69,32 @@ Status Watches::begin(const Placed& placed,
 }
 
 Result<Watches::Touch>
-Watches::touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& touched) const {
+Watches::touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& accesses) const {
   Touch out{false, false, watched.point.at.value};
-  for (const Access& access : touched) {
+  for (const Access& access : accesses) {
     auto where = cpu.translate(Address{access.address});
     if (!where && where.error().code == Code::kernel) return where.error();
-    if (!where) continue; // it faulted
+    if (!where) continue; // it will fault
     for (const Piece& piece : watched.pieces) {
-      if (!overlaps(where->physical.value, access.length, piece.physical, piece.length)) continue;
+      const std::uint64_t physical = where->physical.value;
+      if (!overlaps(physical, access.length, piece.physical, piece.length)) continue;
       out.read |= access.reads;
       out.wrote |= access.writes;
-      out.address =
-          piece.linear + (std::max(where->physical.value, piece.physical) - piece.physical);
+      out.address = piece.linear + (std::max(physical, piece.physical) - piece.physical);
     }
   }
   return out;
 }
 
-Result<std::vector<HitWatch>> Watches::compare(Cpu& cpu, const std::vector<Access>& touched) {
+Status Watches::announce(VcpuId id, Cpu& cpu, const std::vector<Access>& accesses) {
+  const std::lock_guard lock(mutex_);
+  for (Watched& watched : watched_) {
+    if (watched.stepped) watched.touches[index(id)] = TRY(touch_of(watched, cpu, accesses));
+  }
+  return Done{};
+}
+
+Result<std::vector<HitWatch>> Watches::compare(VcpuId id, Cpu& cpu) {
   std::vector<HitWatch> hits;
   const std::lock_guard lock(mutex_);
   for (Watched& watched : watched_) {
@@ -99,14 +103,16 @@ Result<std::vector<HitWatch>> Watches::compare(Cpu& cpu, const std::vector<Acces
       TRY(resolve(watched, [&](Address at) { return cpu.translate(at); }));
       continue;
     }
-    const Touch touch = TRY(touch_of(watched, cpu, touched));
+    Touch touch = std::exchange(watched.touches[index(id)], Touch{});
+    if (!touch.read && !touch.wrote) touch.address = watched.point.at.value;
     Bytes now = read(watched);
     const bool changed = now != watched.value;
-    if (changed && !touch.wrote && vcpus_ > 1 && ++watched.unclaimed < patience) continue;
+    const bool another = std::any_of(watched.touches.begin(), watched.touches.end(),
+                                     [](const Touch& other) { return other.wrote; });
+    if (changed && !touch.wrote && another) continue;
     if (reports(watched.point.kind, touch.read, touch.wrote || changed)) {
       hits.push_back({watched.point, touch.address, watched.value, now});
     }
-    watched.unclaimed = 0;
     if (changed) watched.value = std::move(now);
   }
   return hits;

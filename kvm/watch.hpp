@@ -15,9 +15,11 @@ public:
   /// While every vCPU is parked: takes the watch sites of a run and reads their present values.
   Status
   begin(const Placed& placed, GuestMemory& memory, const Translator& translate, std::size_t vcpus);
-  /// After a step of `cpu`: every stepped watch that it touched, with its values. `touched` is
-  /// what the instruction was about to access.
-  Result<std::vector<HitWatch>> compare(Cpu& cpu, const std::vector<Access>& touched);
+  /// Before a step of `cpu`: what its instruction is about to access.
+  Status announce(VcpuId id, Cpu& cpu, const std::vector<Access>& accesses);
+  /// After that step: every stepped watch that it touched, with its values. A change that another
+  /// vCPU's instruction under way is about to admit to is left to that one.
+  Result<std::vector<HitWatch>> compare(VcpuId id, Cpu& cpu);
   /// A slot of `point` fired: its values. Nothing when a read watch saw a changed value, which
   /// means that the access was a write.
   std::optional<HitWatch> fired(const Point& point);
@@ -26,25 +28,24 @@ private:
   struct Piece {
     std::uint64_t physical = 0, length = 0, linear = 0;
   };
+  /// What one instruction does to a watch.
+  struct Touch {
+    bool read = false, wrote = false;
+    std::uint64_t address = 0;
+  };
   struct Watched {
     Point point;
     bool stepped = false;
     std::vector<Piece> pieces;
     Bytes value;
-    unsigned unclaimed = 0; ///< comparisons that saw a change which no instruction seen so far made
-  };
-  /// What one instruction did to a watch.
-  struct Touch {
-    bool read = false, wrote = false;
-    std::uint64_t address = 0;
+    std::vector<Touch> touches; ///< of the instruction under way, per vCPU
   };
   Status resolve(Watched& watched, const std::function<Result<Translation>(Address)>& translate);
   Bytes read(const Watched& watched) const;
   Result<Touch>
-  touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& touched) const;
+  touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& accesses) const;
 
   GuestMemory* memory_ = nullptr;
-  std::size_t vcpus_ = 1;
   std::vector<Watched> watched_;
   std::mutex mutex_;
 };
