@@ -57,9 +57,9 @@ using Status = Result<Done>;
 /// Unwraps, or returns the error to our caller (a GNU statement expression; g++ and clang have it).
 #define TRY(...)                                                                                   \
   ({                                                                                               \
-    auto try_ = (__VA_ARGS__);                                                                     \
-    if (!try_) return try_.error();                                                                \
-    *std::move(try_);                                                                              \
+    auto tried = (__VA_ARGS__);                                                                    \
+    if (!tried) return tried.error();                                                              \
+    *std::move(tried);                                                                             \
   })
 
 } // namespace kdbg

@@ -40,8 +40,9 @@ Status Engine::check(VcpuId id, bool needs_stop) const {
     return Error{Code::no_such_vcpu,
                  fmt::format("there is no vCPU {}; the machine has {}", index(id), runs_.size())};
   }
-  if (needs_stop && running_)
+  if (needs_stop && running_) {
     return Error{Code::running, "the guest is running; interrupt it first"};
+  }
   return Done{};
 }
 
@@ -187,8 +188,9 @@ std::vector<PointState> Engine::points() const {
       break;
     case Placement::Method::slots:
       strategy = "hardware slot";
-      for (const unsigned slot : placement.slots)
+      for (const unsigned slot : placement.slots) {
         strategy += fmt::format(" {}", slot);
+      }
       break;
     case Placement::Method::stepping:
       strategy = "every instruction single-stepped: slow";

@@ -155,13 +155,15 @@ Result<bool> Engine::patched_at_pc(VcpuId id) const {
 }
 
 Result<bool> Engine::executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const {
-  if (is_watch(site.point.kind) || site.placement.method == Placement::Method::pending)
+  if (is_watch(site.point.kind) || site.placement.method == Placement::Method::pending) {
     return false;
+  }
   const Space& space = site.point.at.space;
   const bool patched = site.placement.method == Placement::Method::instruction;
   if (space.kind == Space::Kind::current && !patched) return site.point.at.value == pc;
-  if (space.kind == Space::Kind::root)
+  if (space.kind == Space::Kind::root) {
     return site.point.at.value == pc && TRY(cpu.root()) == space.root;
+  }
   auto where = cpu.translate(Address{pc});
   if (!where && where.error().code == Code::kernel) return where.error();
   const std::uint64_t physical = patched ? site.placement.physical.value : site.point.at.value;
@@ -188,13 +190,15 @@ Status Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
   for (const Site& site : sites_.placed().sites) {
     if (site.placement.method != Placement::Method::slots) continue;
     bool hit = false;
-    for (const unsigned slot : site.placement.slots)
+    for (const unsigned slot : site.placement.slots) {
       hit = hit || (slots >> slot & 1) != 0;
+    }
     if (!hit) continue;
-    if (!is_watch(site.point.kind))
+    if (!is_watch(site.point.kind)) {
       executed = true;
-    else if (auto watch = watches_.fired(site.point))
+    } else if (auto watch = watches_.fired(site.point)) {
       runs_[index(id)].reasons.emplace_back(*watch);
+    }
   }
   if (executed) TRY(add_execution_hits(id));
   return Done{};
@@ -211,12 +215,14 @@ Result<Verdict> Engine::take_step(VcpuId id) {
   const bool complete = TRY(cpu.end_step());
   run.stepping = false;
   if (sites_.placed().stepping) {
-    for (HitWatch& hit : TRY(watches_.compare(id, cpu)))
+    for (HitWatch& hit : TRY(watches_.compare(id, cpu))) {
       run.reasons.emplace_back(std::move(hit));
+    }
   }
   // A repeated instruction is stepped off its site as a whole: its next round is not a new hit.
-  if (!complete && run.off_site && run.motion == Motion::run && run.reasons.empty())
+  if (!complete && run.off_site && run.motion == Motion::run && run.reasons.empty()) {
     return Verdict::enter;
+  }
   const bool alone = lifted_.has_value();
   run.off_site = false;
   run.passed.reset();

@@ -33,7 +33,7 @@ public:
 
 /// Passes an integer where an ioctl takes one.
 inline void* integer(std::uintptr_t value) {
-  return reinterpret_cast<void*>(value);
+  return reinterpret_cast<void*>(value); // NOLINT(performance-no-int-to-ptr): the interface is so
 }
 
 /// Told of every ioctl but KVM_RUN's: request number and answer, -errno on failure. Any thread.

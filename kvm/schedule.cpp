@@ -14,8 +14,9 @@ namespace kdbg::kvm {
 Result<bool> Engine::instructions_blocked() {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const VcpuId id{static_cast<std::uint32_t>(i)};
-    if (TRY(with_registers(id, [&] { return vmm_.cpu(id).software_points_blocked(); })))
+    if (TRY(with_registers(id, [&] { return vmm_.cpu(id).software_points_blocked(); }))) {
       return true;
+    }
   }
   return false;
 }
@@ -70,15 +71,17 @@ Status Engine::prepare_run(const Resume& how) {
 Status Engine::resume(const Resume& how) {
   if (ended_) return Error{Code::closed, "the guest has ended"};
   if (running_) return Error{Code::running, "the guest is running already"};
-  if (how.motions.size() != runs_.size())
+  if (how.motions.size() != runs_.size()) {
     return Error{Code::bad_request, "a resume needs one motion per vCPU"};
+  }
   if (std::all_of(how.motions.begin(), how.motions.end(),
                   [](Motion m) { return m == Motion::hold; })) {
     return Error{Code::bad_request, "a resume that holds every vCPU would never end"};
   }
   const bool steps = std::count(how.motions.begin(), how.motions.end(), Motion::step) != 0;
-  if (steps && !facts_.single_step)
+  if (steps && !facts_.single_step) {
     return Error{Code::unsupported, "single-step does not work on this host's KVM"};
+  }
   if (const auto status = powered_off()) {
     ended_ = running_ = true;
     vmm_.post([this, status] { publish_(Gone{*status}); });
@@ -148,8 +151,9 @@ void Engine::finish_phase() {
     if (auto restored = sites_.restore(vmm_.memory(), lifted_->second); !restored) {
       runs_[index(lifted_->first)].reasons.emplace_back(Crashed{restored.error().what});
     }
-    if (runs_[index(lifted_->first)].off_site)
+    if (runs_[index(lifted_->first)].off_site) {
       solo_.push_back(lifted_->first); // paused before its step was done
+    }
     lifted_.reset();
   }
   for (const Point& point : to_remove_) {
@@ -226,8 +230,9 @@ std::vector<VcpuStop> Engine::gather() {
   std::stable_partition(out.begin(), out.end(), [&](const VcpuStop& s) {
     return runs_[index(s.vcpu)].motion == Motion::step;
   });
-  if (out.empty() && interrupt_wanted_)
+  if (out.empty() && interrupt_wanted_) {
     out.push_back({interrupted_vcpu(), {Interrupted{interrupted_by_}}});
+  }
   if (out.empty() && std::exchange(halt_check_, false) && !all_halted) {
     auto dead = all_wait_for_ever();
     if (!dead) out.push_back({interrupted_vcpu(), {Crashed{dead.error().what}}});
@@ -265,8 +270,9 @@ Status Engine::reset() {
   TRY(withdraw());
   TRY(vmm_.reset());
   sites_.forget_memory();
-  for (VcpuRun& run : runs_)
+  for (VcpuRun& run : runs_) {
     run = VcpuRun{};
+  }
   translations_.clear();
   ++stop_.epoch;
   publish_stop({{VcpuId{0}, {AtEntry{}}}});

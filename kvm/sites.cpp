@@ -34,8 +34,9 @@ Result<std::vector<Slot>> Sites::required_slots(const Point& point) const {
     }
     return std::vector<Slot>{{point.at.value, 1, PointKind::hardware}};
   }
-  if (point.length == 0)
+  if (point.length == 0) {
     return Error{Code::bad_request, "a watch needs a length of at least 1 byte"};
+  }
   if (point.at.value + (point.length - 1) < point.at.value) {
     return Error{Code::bad_request,
                  fmt::format("a watch of {} bytes at {:#x} wraps around the address space",
@@ -90,13 +91,14 @@ Result<Placement> Sites::place_software(const Site& site,
     auto where = (*translate)(site.vcpu, site.point.at);
     std::byte probe{};
     if (!where && where.error().code == Code::kernel) return where.error();
-    if (!where)
+    if (!where) {
       out.note = where.error().what;
-    else if (memory->read(where->physical, std::span(&probe, 1)) == 1)
+    } else if (memory->read(where->physical, std::span(&probe, 1)) == 1) {
       physical = where->physical;
-    else
+    } else {
       out.note = fmt::format("{:#x} is physical {:#x}, which is not memory", site.point.at.value,
                              where->physical.value);
+    }
   }
   const bool can_patch =
       physical && !instructions_blocked && (facts_.int3_exit || facts_.int3_internal_error);
@@ -184,8 +186,9 @@ Status Sites::place(GuestMemory& memory, const Translator& translate, bool instr
     TRY(take_out(memory, patch->first, patch->second));
     patch = patches_.erase(patch);
   }
-  for (const auto& [at, unused] : wanted)
+  for (const auto& [at, unused] : wanted) {
     TRY(install(memory, GuestPhys{at}));
+  }
   placed_.instructions = !wanted.empty();
   return Done{};
 }
@@ -213,8 +216,9 @@ Status Sites::take_out(GuestMemory& memory, std::uint64_t at, std::byte original
 }
 
 Status Sites::withdraw(GuestMemory& memory) {
-  for (const auto& [at, original] : patches_)
+  for (const auto& [at, original] : patches_) {
     TRY(take_out(memory, at, original));
+  }
   patches_.clear();
   for (Site& site : placed_.sites) {
     if (site.placement.method == Method::instruction) site.placement = {};

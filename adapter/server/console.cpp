@@ -41,8 +41,9 @@ Result<std::unique_ptr<Console>> Console::open(boost::asio::io_context& io,
 
 Status Console::open_pty() {
   const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0)
+  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) {
     return failed("cannot open a pty");
+  }
   char name[128];
   if (::ptsname_r(master, name, sizeof name) != 0) return failed("cannot name the pty");
   notice_ = std::string("the guest's console is ") + name;
@@ -81,8 +82,9 @@ void Console::on_input(std::function<void(ByteView)> input) {
 void Console::read() {
   reader_.async_read_some(boost::asio::buffer(buffer_),
                           [this](boost::system::error_code error, std::size_t count) {
-                            if (error || count == 0)
+                            if (error || count == 0) {
                               return; // end of input: the guest just gets no more keys
+                            }
                             input_(ByteView(buffer_).first(count));
                             read();
                           });

@@ -60,8 +60,9 @@ int show_probe(const ProbeOptions& options) {
     fmt::print("{}\n", json.dump(2));
     return exit_done;
   }
-  for (const std::string& note : facts->notes)
+  for (const std::string& note : facts->notes) {
     fmt::print("note: {}\n", note);
+  }
   return exit_done;
 }
 
@@ -99,8 +100,9 @@ public:
     signals_.async_wait([this](boost::system::error_code error, int signal) {
       if (!error) finish(128 + signal);
     });
-    if (options_.go)
+    if (options_.go) {
       TRY(engine_->resume(Resume{std::vector<Motion>(engine_->vcpu_count(), Motion::run)}));
+    }
     watch_for_dead_halt();
     io_.run();
     return status_;
@@ -115,8 +117,9 @@ private:
   Status prepare() {
     if (!options_.trace.empty()) {
       std::FILE* file = std::fopen(options_.trace.c_str(), "we");
-      if (file == nullptr)
+      if (file == nullptr) {
         return Error{Code::bad_request, "cannot open the trace file " + options_.trace};
+      }
       trace_ = std::make_unique<Trace>(file);
       kernel_ = kvm::make_linux_kernel([this](unsigned long request, int answer) {
         trace_->note(fmt::format("ioctl {:#x} = {}", request, answer));
@@ -155,11 +158,13 @@ private:
     server_->on_clients_changed([this](std::size_t count) {
       clients_ = count;
       if (const auto status = powered_off(engine_->stop());
-          status && count == 0 && !engine_->running())
+          status && count == 0 && !engine_->running()) {
         finish(*status);
+      }
     });
-    for (const std::string& note : facts_.notes)
+    for (const std::string& note : facts_.notes) {
       say("note: " + note);
+    }
     if (!console_->notice().empty()) say(console_->notice());
     for (const std::string& address : options_.listen) {
       const std::string where = TRY(server_->listen(address));
@@ -234,8 +239,11 @@ int main_with(const Options& options) {
 } // namespace
 } // namespace kdbg::server
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const auto options = kdbg::server::parse_options(argc, argv);
   if (const int* code = std::get_if<int>(&options)) return *code;
   return kdbg::server::main_with(std::get<kdbg::server::Options>(options));
+} catch (const std::exception& error) { // out of memory, or a bug
+  std::fprintf(stderr, "kvmdbg: %s\n", error.what());
+  return kdbg::server::exit_failed;
 }

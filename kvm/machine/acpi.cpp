@@ -15,8 +15,9 @@ public:
   Table& u32(std::uint64_t value) { return add(value, 4); }
   Table& u64(std::uint64_t value) { return add(value, 8); }
   Table& text(std::string_view value) {
-    for (const char c : value)
+    for (const char c : value) {
       bytes_.push_back(static_cast<std::byte>(c));
+    }
     return *this;
   }
   Table& zeros(std::size_t count) {
@@ -30,16 +31,18 @@ public:
   /// Makes the first `count` bytes sum to zero by the byte at `at`.
   void seal(std::size_t at, std::size_t count) {
     unsigned sum = 0;
-    for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < count; ++i) {
       sum += std::to_integer<unsigned>(bytes_[i]);
+    }
     bytes_[at] = static_cast<std::byte>(0x100 - (sum & 0xff));
   }
   const Bytes& bytes() const { return bytes_; }
 
 private:
   Table& add(std::uint64_t value, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < count; ++i) {
       bytes_.push_back(static_cast<std::byte>(value >> (8 * i)));
+    }
     return *this;
   }
   Bytes bytes_;
@@ -101,8 +104,9 @@ Bytes madt(std::size_t vcpus) {
   constexpr unsigned has_8259 = 1, enabled = 1, every_processor = 0xff;
   Table table = header("APIC", 4);
   table.u32(local_apic).u32(has_8259);
-  for (unsigned i = 0; i < vcpus; ++i)
+  for (unsigned i = 0; i < vcpus; ++i) {
     table.u8(0).u8(8).u8(i).u8(i).u32(enabled);
+  }
   table.u8(1).u8(12).u8(static_cast<unsigned>(vcpus)).u8(0).u32(io_apic).u32(0);
   table.u8(2).u8(10).u8(0).u8(0).u32(2).u16(0);       // the PIT's ISA IRQ 0 is IOAPIC pin 2
   table.u8(2).u8(10).u8(0).u8(9).u32(9).u16(0xd);     // SCI: level, active high
@@ -136,8 +140,9 @@ Bytes acpi_tables(std::uint64_t at, std::size_t vcpus) {
   Bytes out = rsdp(xsdt_at);
   out.resize(room);
   for (const Bytes& table : {definitions, fixed, processors, xsdt(fadt_at, madt_at)}) {
-    for (const std::byte byte : table)
+    for (const std::byte byte : table) {
       out.push_back(byte);
+    }
   }
   return out;
 }

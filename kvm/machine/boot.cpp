@@ -54,10 +54,12 @@ Status put_page_tables(Ram& ram) {
   TRY(put_value(ram, pml4, pdpt | present_writable, "page tables"));
   std::array<std::uint64_t, 4> pointers{};
   std::array<std::uint64_t, 4 * 512> pages{};
-  for (std::uint64_t i = 0; i < pointers.size(); ++i)
+  for (std::uint64_t i = 0; i < pointers.size(); ++i) {
     pointers[i] = (pd + i * 0x1000) | present_writable;
-  for (std::uint64_t i = 0; i < pages.size(); ++i)
+  }
+  for (std::uint64_t i = 0; i < pages.size(); ++i) {
     pages[i] = i << 21 | large_page;
+  }
   TRY(put_value(ram, pdpt, pointers, "page tables"));
   return put_value(ram, pd, pages, "page tables");
 }
@@ -78,8 +80,9 @@ Result<std::uint64_t> place_initrd(const Image& image, const Ram& ram, std::size
   const auto& low = ram.ranges().front();
   const std::uint64_t top = low.start + low.bytes.size();
   std::uint64_t image_end = high_memory;
-  for (const auto& segment : image.segments)
+  for (const auto& segment : image.segments) {
     image_end = std::max(image_end, segment.physical + segment.memory_size);
+  }
   const std::uint64_t start = size < top ? (top - size) & ~std::uint64_t{0xfff} : 0;
   if (start >= image_end) return start;
   return Error{

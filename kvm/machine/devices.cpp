@@ -117,10 +117,11 @@ std::optional<StopReason> Machine::port_access(kvm_run& run) {
   for (std::uint32_t i = 0; i < run.io.count; ++i) {
     for (std::uint8_t byte = 0; byte < run.io.size; ++byte, ++data) {
       const auto port = static_cast<std::uint16_t>(run.io.port + byte);
-      if (run.io.direction == KVM_EXIT_IO_IN)
+      if (run.io.direction == KVM_EXIT_IO_IN) {
         *data = port_read(port);
-      else if (auto why = port_write(port, *data, run.io.size))
+      } else if (auto why = port_write(port, *data, run.io.size)) {
         end = std::move(why);
+      }
     }
   }
   return end;
@@ -146,8 +147,9 @@ Machine::port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size) {
     if ((value & sleep_enable) != 0) return PoweredOff{0};
     break;
   case keyboard_status:
-    if (value == keyboard_reset)
+    if (value == keyboard_reset) {
       return Crashed{"the guest asked for a reset (keyboard controller)"};
+    }
     break;
   case acpi_reset:
     if (size == 1 && (value & 4) != 0) return Crashed{"the guest asked for a reset (port 0xcf9)"};
@@ -159,8 +161,9 @@ Machine::port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size) {
 }
 
 std::uint8_t Machine::port_read(std::uint16_t port) {
-  if (port >= Serial::base && port < Serial::base + Serial::ports)
+  if (port >= Serial::base && port < Serial::base + Serial::ports) {
     return serial_.read(port - Serial::base);
+  }
   const std::lock_guard lock(devices_mutex_);
   switch (port) {
   case test_in:

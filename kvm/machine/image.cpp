@@ -17,6 +17,10 @@ Error bad(std::string what) {
   return {Code::bad_request, "cannot load the image: " + std::move(what)};
 }
 
+Error wrong_machine(unsigned machine, unsigned bits) {
+  return bad(fmt::format("it is for ELF machine {} ({}-bit), this machine is x86", machine, bits));
+}
+
 template <class T>
 Result<T> at(ByteView file, std::uint64_t offset, std::string_view what) {
   if (offset > file.size() || file.size() - offset < sizeof(T)) {
@@ -102,36 +106,44 @@ Status check_overlap(std::vector<Image::Segment>& segments) {
   return Done{};
 }
 
-} // namespace
+Status check_entry(const Image& image) {
+  const auto holds = [&](const Image::Segment& segment) {
+    return image.entry >= segment.physical && image.entry - segment.physical < segment.memory_size;
+  };
+  if (std::any_of(image.segments.begin(), image.segments.end(), holds)) return Done{};
+  return bad(fmt::format("its entry point {:#x} is in no segment; segments are loaded at their "
+                         "physical addresses, and execution starts there",
+                         image.entry));
+}
 
-Result<Image> parse_image(ByteView file) {
+/// The ELF header: entry point and kind of entry into `image`, the program headers returned.
+Result<std::vector<Header>> read_headers(ByteView file, Image& image) {
   const auto ident = TRY(at<std::array<unsigned char, EI_NIDENT>>(file, 0, "ELF header"));
   if (std::memcmp(ident.data(), ELFMAG, SELFMAG) != 0) {
     return bad("it is not an ELF file; for Linux unpack vmlinux from the bzImage first");
   }
   if (ident[EI_DATA] != ELFDATA2LSB) return bad("it is big-endian");
-  const bool is64 = ident[EI_CLASS] == ELFCLASS64;
-  if (!is64 && ident[EI_CLASS] != ELFCLASS32)
-    return bad(fmt::format("ELF class {} is unknown", ident[EI_CLASS]));
-  Image image;
-  std::vector<Header> found;
-  std::uint16_t machine = 0;
-  if (is64) {
+  if (ident[EI_CLASS] == ELFCLASS64) {
     const auto elf = TRY(at<Elf64_Ehdr>(file, 0, "ELF header"));
-    machine = elf.e_machine;
     image.entry = elf.e_entry;
     image.entry_kind = Image::Entry::long64;
-    if (machine == EM_X86_64) found = TRY((headers<Elf64_Ehdr, Elf64_Phdr>(file, elf)));
-  } else {
-    const auto elf = TRY(at<Elf32_Ehdr>(file, 0, "ELF header"));
-    machine = elf.e_machine;
-    image.entry = elf.e_entry;
-    if (machine == EM_386) found = TRY((headers<Elf32_Ehdr, Elf32_Phdr>(file, elf)));
+    if (elf.e_machine == EM_X86_64) return headers<Elf64_Ehdr, Elf64_Phdr>(file, elf);
+    return wrong_machine(elf.e_machine, 64);
   }
-  if (found.empty()) {
-    return bad(fmt::format("it is for ELF machine {} ({}-bit), this machine is x86", machine,
-                           is64 ? 64 : 32));
+  if (ident[EI_CLASS] != ELFCLASS32) {
+    return bad(fmt::format("ELF class {} is unknown", ident[EI_CLASS]));
   }
+  const auto elf = TRY(at<Elf32_Ehdr>(file, 0, "ELF header"));
+  image.entry = elf.e_entry;
+  if (elf.e_machine == EM_386) return headers<Elf32_Ehdr, Elf32_Phdr>(file, elf);
+  return wrong_machine(elf.e_machine, 32);
+}
+
+} // namespace
+
+Result<Image> parse_image(ByteView file) {
+  Image image;
+  const auto found = TRY(read_headers(file, image));
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (found[i].type == PT_LOAD) TRY(add_segment(image, file, found[i], i));
     if (found[i].type != PT_NOTE) continue;
@@ -142,17 +154,7 @@ Result<Image> parse_image(ByteView file) {
     }
   }
   TRY(check_overlap(image.segments));
-  const bool inside =
-      std::any_of(image.segments.begin(), image.segments.end(), [&](const Image::Segment& segment) {
-        return image.entry >= segment.physical &&
-               image.entry - segment.physical < segment.memory_size;
-      });
-  if (!inside) {
-    return bad(fmt::format("its entry point {:#x} is in no segment; segments are loaded at their "
-                           "physical addresses, and "
-                           "execution starts there",
-                           image.entry));
-  }
+  TRY(check_entry(image));
   return image;
 }
 

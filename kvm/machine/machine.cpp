@@ -72,8 +72,9 @@ Result<std::unique_ptr<Machine>> Machine::create(Kernel& kernel,
   TRY(machine->create_vm());
   TRY(machine->create_memory());
   TRY(machine->create_interrupts());
-  for (std::size_t n = 0; n < options.vcpus; ++n)
+  for (std::size_t n = 0; n < options.vcpus; ++n) {
     TRY(machine->create_vcpu(n));
+  }
   TRY(machine->start());
   return machine;
 }
@@ -110,8 +111,9 @@ Status Machine::create_memory() {
   std::vector<Ram::Range> ranges;
   const std::uint64_t low = std::min(options_.memory, mmio_hole);
   ranges.push_back({0, TRY(kernel_.allocate(low))});
-  if (options_.memory > low)
+  if (options_.memory > low) {
     ranges.push_back({mmio_hole_end, TRY(kernel_.allocate(options_.memory - low))});
+  }
   std::uint32_t slot = 0;
   for (const auto& range : ranges) {
     kvm_userspace_memory_region region{};
@@ -161,18 +163,20 @@ Status Machine::start() {
   runner_ = std::make_unique<Runner>(
       kernel_, [this](VcpuId id) { loop(id); },
       [this] { outlets_.post([this] { engine_->parked(); }); });
-  for (auto& vcpu : vcpus_)
+  for (auto& vcpu : vcpus_) {
     runner_->add(&vcpu->run_page().immediate_exit);
+  }
   TRY(save_chips(kernel_, vm_, options_.irqchip, pristine_));
   pristine_.serial = serial_.save();
   for (auto& vcpu : vcpus_) {
     Status saved = Done{};
     runner_->on_vcpu(vcpu->id(), [&] {
       auto state = save(*vcpu, options_.irqchip);
-      if (state)
+      if (state) {
         pristine_.vcpus.push_back(*std::move(state));
-      else
+      } else {
         saved = state.error();
+      }
     });
     TRY(std::move(saved));
   }
@@ -226,8 +230,9 @@ void Machine::quiesce() {
 }
 
 Status Machine::reset() {
-  for (const auto& range : ram_->ranges())
+  for (const auto& range : ram_->ranges()) {
     std::memset(range.bytes.data(), 0, range.bytes.size());
+  }
   TRY(restore_chips(kernel_, vm_, pristine_));
   serial_.restore(pristine_.serial);
   {

@@ -12,11 +12,13 @@ Runner::~Runner() {
   {
     const std::lock_guard lock(mutex_);
     quit_ = true;
-    for (auto& seat : seats_)
+    for (auto& seat : seats_) {
       seat->wake.notify_one();
+    }
   }
-  for (auto& seat : seats_)
+  for (auto& seat : seats_) {
     seat->thread.join();
+  }
 }
 
 void Runner::add(std::uint8_t* immediate_exit) {

@@ -18,10 +18,12 @@ constexpr std::size_t most_waiting = 4096;
 
 std::uint8_t Serial::interrupt_identification() {
   const std::uint8_t fifo = (state_.fifo_control & fifo_enabled) != 0 ? 0xc0 : 0;
-  if ((state_.interrupt_enable & enable_received) != 0 && !state_.received.empty())
+  if ((state_.interrupt_enable & enable_received) != 0 && !state_.received.empty()) {
     return fifo | 0x04;
-  if ((state_.interrupt_enable & enable_transmitter) != 0 && state_.transmitter_interrupt)
+  }
+  if ((state_.interrupt_enable & enable_transmitter) != 0 && state_.transmitter_interrupt) {
     return fifo | 0x02;
+  }
   return fifo | 0x01; // none
 }
 
@@ -81,14 +83,16 @@ void Serial::write(std::uint16_t offset, std::uint8_t value) {
   const bool divisor = (state_.line_control & divisor_access) != 0;
   switch (offset) {
   case data:
-    if (divisor)
+    if (divisor) {
       state_.divisor = static_cast<std::uint16_t>((state_.divisor & 0xff00) | value);
-    else if ((state_.modem_control & loopback) != 0)
+    } else if ((state_.modem_control & loopback) != 0) {
       state_.received.push_back(std::byte{value});
-    else
+    } else {
       send_(std::byte{value});
-    if (!divisor)
+    }
+    if (!divisor) {
       state_.transmitter_interrupt = true; // sent at once: the holding register is empty again
+    }
     break;
   case interrupt_enable:
     if (divisor) {

@@ -52,8 +52,9 @@ Result<VcpuState> save(Vcpu& vcpu, bool irqchip) {
     x86::OneMsr request;
     request.entry.index = msr;
     // a CPU model without this MSR answers 0 entries read: nothing to save
-    if (TRY(vcpu.ioctl(x86::get_msrs, &request)) == 1)
+    if (TRY(vcpu.ioctl(x86::get_msrs, &request)) == 1) {
       out.msrs.emplace_back(msr, request.entry.data);
+    }
   }
   return out;
 }
@@ -89,8 +90,9 @@ Status save_chips(Kernel& kernel, Fd vm, bool irqchip, MachineState& state) {
 }
 
 Status restore_chips(Kernel& kernel, Fd vm, const MachineState& state) {
-  for (Bytes chip : state.chips)
+  for (Bytes chip : state.chips) {
     TRY(kernel.ioctl(vm, KVM_SET_IRQCHIP, chip.data()));
+  }
   Bytes pit = state.pit;
   if (!pit.empty()) TRY(kernel.ioctl(vm, KVM_SET_PIT2, pit.data()));
   return Done{};

@@ -51,10 +51,12 @@ std::uint16_t full_tag(const Xsave& area) {
       std::memcpy(&exponent, st + 8, 2);
       exponent &= 0x7fff;
       const bool integer_bit = mantissa >> 63 != 0;
-      if (exponent == 0x7fff || (exponent == 0 && mantissa != 0) || (exponent != 0 && !integer_bit))
+      if (exponent == 0x7fff || (exponent == 0 && mantissa != 0) ||
+          (exponent != 0 && !integer_bit)) {
         tag = 2;
-      else
+      } else {
         tag = exponent == 0 ? 1 : 0;
+      }
     }
     tags |= tag << (2 * physical);
   }
@@ -63,8 +65,9 @@ std::uint16_t full_tag(const Xsave& area) {
 
 std::byte abridged_tag(std::uint64_t tags) {
   unsigned bits = 0;
-  for (unsigned i = 0; i < 8; ++i)
+  for (unsigned i = 0; i < 8; ++i) {
     bits |= ((tags >> (2 * i) & 3) != 3 ? 1u : 0u) << i;
+  }
   return static_cast<std::byte>(bits);
 }
 
@@ -160,8 +163,9 @@ Result<std::uint64_t> X86Cpu::root() {
 }
 
 Result<Translation> X86Cpu::translate(Address at) {
-  if (at.space.kind == Space::Kind::physical)
+  if (at.space.kind == Space::Kind::physical) {
     return Translation{GuestPhys{at.value}, 0, true, true, true, {}};
+  }
   TRY(load_sregs());
   Paging paging{sregs_->cr0, sregs_->cr3, sregs_->cr4, sregs_->efer};
   if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
@@ -257,11 +261,12 @@ Status X86Cpu::write(RegisterId id, ByteView value) {
   if (!xsave_) xsave_ = TRY(vcpu_.get<Xsave>(get_xsave));
   Xsave changed = *xsave_;
   const XsavePlace place = xsave_place(id);
-  if (index(id) == ftag_number)
+  if (index(id) == ftag_number) {
     changed[4] = abridged_tag(number(value));
-  else
+  } else {
     std::copy_n(value.begin(), place.bytes,
                 changed.begin() + static_cast<std::ptrdiff_t>(place.offset));
+  }
   std::uint64_t in_use = 0;
   std::memcpy(&in_use, changed.data() + xstate_bv_offset, sizeof in_use);
   in_use |= place.component;

@@ -22,8 +22,9 @@ public:
     while (length != 0) {
       if (out.size() == slot_count()) return {};
       std::uint64_t size = 8;
-      while (size > length || address % size != 0)
+      while (size > length || address % size != 0) {
         size /= 2;
+      }
       out.push_back({address, static_cast<std::uint8_t>(size), kind});
       address += size;
       length -= size;

@@ -79,8 +79,9 @@ Status X86Cpu::arm(const DebugPlan& plan) {
 
 Status X86Cpu::deliver_debug_exception() {
   auto events = TRY(vcpu_.get<VcpuEvents>(get_events));
-  if (events.exception.injected != 0 || events.exception.pending != 0)
+  if (events.exception.injected != 0 || events.exception.pending != 0) {
     return Done{}; // after that one
+  }
   events.exception.nr = 1;
   events.exception.has_error_code = 0;
   if (facts_.exception_payload) {

@@ -148,8 +148,9 @@ Instruction decode(ByteView code, CodeMode mode) {
   ZydisDecodedInstruction instruction;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   if (!ZYAN_SUCCESS(
-          ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands)))
+          ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands))) {
     return {};
+  }
   Instruction out{kind_of(instruction.mnemonic), instruction.length,
                   static_cast<std::uint8_t>(instruction.operand_width / 8)};
   out.repeats = (instruction.attributes &
@@ -164,13 +165,15 @@ std::vector<Access> accesses(ByteView code, const Regs& regs, const Sregs& sregs
   ZydisDecodedInstruction instruction;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   if (!ZYAN_SUCCESS(
-          ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands)))
+          ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands))) {
     return {};
+  }
   std::vector<Access> out;
   for (std::uint8_t i = 0; i < instruction.operand_count; ++i) {
     const auto& operand = operands[i];
-    if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type == ZYDIS_MEMOP_TYPE_AGEN)
+    if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type == ZYDIS_MEMOP_TYPE_AGEN) {
       continue;
+    }
     out.push_back(access_of(instruction, operand, regs, sregs, mode));
   }
   return out;

@@ -98,8 +98,9 @@ Status MicroGuest::enable_apic() {
 
 Status MicroGuest::load(std::initializer_list<unsigned> bytes, std::uint64_t rflags) {
   std::uint64_t at = code;
-  for (const unsigned byte : bytes)
+  for (const unsigned byte : bytes) {
     memory_[at++] = static_cast<std::byte>(byte);
+  }
   memory_[at] = std::byte{opcode_hlt};
   Regs regs{};
   regs.rip = code;

@@ -210,20 +210,23 @@ Status ask_everything(Kernel& kernel, HostFacts& facts) {
 }
 
 void explain(HostFacts& facts) {
-  if (facts.emulated)
+  if (facts.emulated) {
     facts.notes.emplace_back("guest code runs in KVM's instruction emulator (as under kvm_pvm): "
                              "slow, and some traps never come");
+  }
   if (!facts.single_step) facts.notes.emplace_back("single-step does not work");
   if (!facts.int3_exit && facts.int3_internal_error) {
     facts.notes.emplace_back("int3 shows as a failed emulation: software breakpoints take hardware "
                              "slots first, and none is written in real mode");
   }
-  if (!facts.data_watch)
+  if (!facts.data_watch) {
     facts.notes.emplace_back(
         "data watchpoints never fire: watches single-step every instruction, slow");
-  if (!facts.block_interrupts)
+  }
+  if (!facts.block_interrupts) {
     facts.notes.emplace_back(
         "interrupts cannot be held off: a step may end in an interrupt handler");
+  }
 }
 
 } // namespace
@@ -235,10 +238,12 @@ Result<HostFacts> probe(Kernel& kernel) {
     facts.notes.emplace_back("this kernel has no KVM_SET_GUEST_DEBUG: no breakpoint or step works");
     return facts;
   }
-  if (auto asked = ask_everything(kernel, facts); !asked)
+  if (auto asked = ask_everything(kernel, facts); !asked) {
     facts.notes.push_back("probe guest: " + asked.error().what);
-  if (auto asked = ask_interrupts(kernel, facts); !asked)
+  }
+  if (auto asked = ask_interrupts(kernel, facts); !asked) {
     facts.notes.push_back("blocked interrupts: " + asked.error().what);
+  }
   // On hardware a step that held for three nops is dropped by any rewrite of RFLAGS: set it each
   // time.
   if (!facts.emulated) facts.rearm_step = true;

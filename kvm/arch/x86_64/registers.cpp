@@ -114,43 +114,49 @@ constexpr std::array<std::string_view, 16> ymm_names{
     "ymm0h", "ymm1h", "ymm2h",  "ymm3h",  "ymm4h",  "ymm5h",  "ymm6h",  "ymm7h",
     "ymm8h", "ymm9h", "ymm10h", "ymm11h", "ymm12h", "ymm13h", "ymm14h", "ymm15h"};
 
+constexpr std::array core_registers{
+    // DWARF numbers: System V psABI, figure 3.36
+    gpr("rax", 0),
+    gpr("rbx", 3),
+    gpr("rcx", 2),
+    gpr("rdx", 1),
+    gpr("rsi", 4),
+    gpr("rdi", 5),
+    gpr("rbp", 6, "data_ptr", "fp"),
+    gpr("rsp", 7, "data_ptr", "sp"),
+    gpr("r8", 8),
+    gpr("r9", 9),
+    gpr("r10", 10),
+    gpr("r11", 11),
+    gpr("r12", 12),
+    gpr("r13", 13),
+    gpr("r14", 14),
+    gpr("r15", 15),
+    gpr("rip", 16, "code_ptr", "pc"),
+    RegisterInfo{"eflags", 32, "x86_eflags", core, Group::general, "flags", 49},
+    selector("cs", 51),
+    selector("ss", 52),
+    selector("ds", 53),
+    selector("es", 50),
+    selector("fs", 54),
+    selector("gs", 55),
+    control("fs_base"),
+    control("gs_base"),
+    RegisterInfo{"k_gs_base", 64, "int64", core, Group::msr},
+    control("cr0", "x86_cr0"),
+    control("cr2"),
+    control("cr3"),
+    control("cr4", "x86_cr4"),
+    control("cr8"),
+    control("efer", "x86_efer")};
+static_assert(core_registers.size() == reg_st0);
+
 constexpr auto make_table() {
-  std::array<RegisterInfo, register_count> table{
-      // DWARF numbers: System V psABI, figure 3.36
-      gpr("rax", 0),
-      gpr("rbx", 3),
-      gpr("rcx", 2),
-      gpr("rdx", 1),
-      gpr("rsi", 4),
-      gpr("rdi", 5),
-      gpr("rbp", 6, "data_ptr", "fp"),
-      gpr("rsp", 7, "data_ptr", "sp"),
-      gpr("r8", 8),
-      gpr("r9", 9),
-      gpr("r10", 10),
-      gpr("r11", 11),
-      gpr("r12", 12),
-      gpr("r13", 13),
-      gpr("r14", 14),
-      gpr("r15", 15),
-      gpr("rip", 16, "code_ptr", "pc"),
-      RegisterInfo{"eflags", 32, "x86_eflags", core, Group::general, "flags", 49},
-      selector("cs", 51),
-      selector("ss", 52),
-      selector("ds", 53),
-      selector("es", 50),
-      selector("fs", 54),
-      selector("gs", 55),
-      control("fs_base"),
-      control("gs_base"),
-      RegisterInfo{"k_gs_base", 64, "int64", core, Group::msr},
-      control("cr0", "x86_cr0"),
-      control("cr2"),
-      control("cr3"),
-      control("cr4", "x86_cr4"),
-      control("cr8"),
-      control("efer", "x86_efer")};
-  std::size_t at = reg_st0;
+  std::array<RegisterInfo, register_count> table{};
+  std::size_t at = 0;
+  for (const RegisterInfo& info : core_registers) {
+    table[at++] = info;
+  }
   for (std::size_t i = 0; i < 8; ++i) {
     table[at++] = fpu(st_names[i], 80, "i387_ext", core, static_cast<std::int16_t>(33 + i));
   }
@@ -162,18 +168,21 @@ constexpr auto make_table() {
     table[at++] = fpu(xmm_names[i], 128, "vec128", sse, static_cast<std::int16_t>(17 + i));
   }
   table[at++] = fpu("mxcsr", 32, "x86_mxcsr", sse);
-  for (std::string_view name : ymm_names)
+  for (std::string_view name : ymm_names) {
     table[at++] = fpu(name, 128, "uint128", avx);
-  for (const auto& field : own_fields)
+  }
+  for (const auto& field : own_fields) {
     table[at++] = from_system(field.name, field.bits);
+  }
   for (const auto& reg : own_debug_registers) {
     const std::string_view type = reg.number == 6   ? "x86_dr6"
                                   : reg.number == 7 ? "x86_dr7"
                                                     : "data_ptr";
     table[at++] = owned(reg.name, 64, Group::debug, own_debug, type);
   }
-  for (const auto& msr : own_msrs)
+  for (const auto& msr : own_msrs) {
     table[at++] = owned(msr.name, 64, Group::msr, own_msr, "uint64");
+  }
   return table;
 }
 constexpr auto table = make_table();

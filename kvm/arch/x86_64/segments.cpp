@@ -75,6 +75,32 @@ void set_attributes(Segment& s, std::uint64_t bits) {
   s.unusable = bit(16);
 }
 
+/// One of our own registers: a field of a descriptor cache or of a descriptor table.
+void set_field(Sregs& sregs, SystemField which, std::uint64_t value) {
+  const auto [where, field] = which;
+  if (where == Where::gdt || where == Where::idt) {
+    DescriptorTable& table = where == Where::gdt ? sregs.gdt : sregs.idt;
+    if (field == Field::base) table.base = value;
+    if (field == Field::limit) table.limit = static_cast<std::uint16_t>(value);
+    return;
+  }
+  Segment& segment = segment_of(sregs, where);
+  switch (field) {
+  case Field::selector:
+    segment.selector = static_cast<std::uint16_t>(value);
+    break;
+  case Field::base:
+    segment.base = value;
+    break;
+  case Field::limit:
+    segment.limit = static_cast<std::uint32_t>(value);
+    break;
+  case Field::attributes:
+    set_attributes(segment, value);
+    break;
+  }
+}
+
 /// An 8-byte segment descriptor (SDM vol. 3, figure 3-8).
 Segment unpack(std::uint64_t descriptor, std::uint16_t selector) {
   Segment s{};
@@ -92,9 +118,36 @@ Bytes as_bytes(std::uint64_t value, std::size_t count) {
   return out;
 }
 
+/// Why a descriptor may not be loaded into a segment register (SDM vol. 3, 3.4.5.1); empty when
+/// it may.
+std::string_view misfit(const Segment& loaded, std::string_view name) {
+  const bool is_code = (loaded.type & 8) != 0, readable_or_writable = (loaded.type & 2) != 0;
+  if (loaded.present == 0) return "its descriptor is not present";
+  if (loaded.s == 0) return "it names a system descriptor";
+  if (name == "cs") return is_code ? "" : "it names a data segment";
+  if (name == "ss") {
+    return !is_code && readable_or_writable ? "" : "it names no writable data segment";
+  }
+  return is_code && !readable_or_writable ? "it names an execute-only segment" : "";
+}
+
 Error refused(std::string_view name, std::uint16_t selector, std::string_view why) {
   return {Code::bad_request,
           fmt::format("cannot load {} with selector {:#x}: {}", name, selector, why)};
+}
+
+std::string mode_name(const Sregs& sregs) {
+  if ((sregs.cr0 & cr0_pe) == 0) return "real mode";
+  if ((sregs.efer & efer_lma) != 0) {
+    const bool five = (sregs.cr4 & cr4_la57) != 0, wide = code_mode(sregs) == CodeMode::bits64;
+    return fmt::format("long mode{}{}", five ? ", 5-level paging" : "",
+                       wide ? "" : ", compatibility code");
+  }
+  const bool pae = (sregs.cr4 & cr4_pae) != 0;
+  const char* paging = (sregs.cr0 & cr0_pg) == 0 ? "no paging"
+                       : pae                     ? "PAE paging"
+                                                 : "32-bit paging";
+  return fmt::format("{}-bit protected mode, {}", sregs.cs.db != 0 ? 32 : 16, paging);
 }
 
 } // namespace
@@ -103,8 +156,9 @@ Result<Bytes> X86Cpu::read_system(RegisterId id) {
   TRY(load_sregs());
   const std::size_t n = index(id);
   const std::size_t bytes = arch_info().registers[n].bits / 8u;
-  if (n >= reg_cs && n <= reg_gs)
+  if (n >= reg_cs && n <= reg_gs) {
     return as_bytes(segment_of(*sregs_, selector_order[n - reg_cs]).selector, bytes);
+  }
   if (const auto* value = control_register(*sregs_, n)) return as_bytes(*value, bytes);
   const auto [where, field] = system_field(id);
   if (where == Where::gdt || where == Where::idt) {
@@ -133,36 +187,14 @@ Status X86Cpu::write_system(RegisterId id, std::uint64_t value) {
   if (n >= reg_cs && n <= reg_gs) {
     Segment& segment = segment_of(changed, selector_order[n - reg_cs]);
     if (segment.selector == value) return Done{};
-    if (value > 0xffff)
+    if (value > 0xffff) {
       return Error{Code::bad_request, fmt::format("{} = {:#x} is over 16 bits", name, value)};
+    }
     TRY(load_selector(segment, name, static_cast<std::uint16_t>(value)));
   } else if (auto* control = control_register(changed, n)) {
     *control = value;
   } else {
-    const auto [where, field] = system_field(id);
-    if (where == Where::gdt || where == Where::idt) {
-      DescriptorTable& table = where == Where::gdt ? changed.gdt : changed.idt;
-      if (field == Field::base)
-        table.base = value;
-      else
-        table.limit = static_cast<std::uint16_t>(value);
-    } else {
-      Segment& segment = segment_of(changed, where);
-      switch (field) {
-      case Field::selector:
-        segment.selector = static_cast<std::uint16_t>(value);
-        break;
-      case Field::base:
-        segment.base = value;
-        break;
-      case Field::limit:
-        segment.limit = static_cast<std::uint32_t>(value);
-        break;
-      case Field::attributes:
-        set_attributes(segment, value);
-        break;
-      }
-    }
+    set_field(changed, system_field(id), value);
   }
   return store_sregs(changed, fmt::format("{} = {:#x}", name, value));
 }
@@ -178,8 +210,9 @@ Status X86Cpu::load_selector(Segment& segment, std::string_view name, std::uint1
   const bool code = name == "cs", stack = name == "ss";
   if ((selector & 0xfffc) == 0) {
     const bool null_stack_allowed = code_mode(*sregs_) == CodeMode::bits64 && sregs_->cs.dpl != 3;
-    if (code || (stack && !null_stack_allowed))
+    if (code || (stack && !null_stack_allowed)) {
       return refused(name, selector, "the null selector is not allowed there");
+    }
     segment = Segment{};
     segment.selector = selector;
     segment.unusable = 1;
@@ -201,14 +234,9 @@ Status X86Cpu::load_selector(Segment& segment, std::string_view name, std::uint1
                    fmt::format("its descriptor at {:#x} is not readable", table + offset));
   }
   const Segment loaded = unpack(descriptor, selector);
-  if (loaded.present == 0) return refused(name, selector, "its descriptor is not present");
-  if (loaded.s == 0) return refused(name, selector, "it names a system descriptor");
-  const bool is_code = (loaded.type & 8) != 0;
-  if (code && !is_code) return refused(name, selector, "it names a data segment");
-  if (stack && (is_code || (loaded.type & 2) == 0))
-    return refused(name, selector, "it names no writable data segment");
-  if (!code && is_code && (loaded.type & 2) == 0)
-    return refused(name, selector, "it names an execute-only segment");
+  if (const std::string_view why = misfit(loaded, name); !why.empty()) {
+    return refused(name, selector, why);
+  }
   segment = loaded;
   segment.type |= 1; // accessed, as the CPU would set it
   return Done{};
@@ -217,30 +245,19 @@ Status X86Cpu::load_selector(Segment& segment, std::string_view name, std::uint1
 std::string X86Cpu::describe() {
   if (auto loaded = load_sregs(); !loaded) return loaded.error().what;
   if (auto loaded = load_regs(); !loaded) return loaded.error().what;
-  std::string mode;
-  if ((sregs_->cr0 & cr0_pe) == 0)
-    mode = "real mode";
-  else if ((sregs_->efer & efer_lma) != 0) {
-    const bool five = (sregs_->cr4 & cr4_la57) != 0;
-    mode = fmt::format("long mode{}{}", five ? ", 5-level paging" : "",
-                       code_mode(*sregs_) == CodeMode::bits64 ? "" : ", compatibility code");
-  } else {
-    const bool paging = (sregs_->cr0 & cr0_pg) != 0, pae = (sregs_->cr4 & cr4_pae) != 0;
-    mode = fmt::format("{}-bit protected mode, {}", sregs_->cs.db != 0 ? 32 : 16,
-                       !paging ? "no paging"
-                       : pae   ? "PAE paging"
-                               : "32-bit paging");
-  }
-  if ((sregs_->cr0 & cr0_pe) != 0) mode += fmt::format(", ring {}", sregs_->ss.dpl);
+  std::string out = mode_name(*sregs_);
+  if ((sregs_->cr0 & cr0_pe) != 0) out += fmt::format(", ring {}", sregs_->ss.dpl);
   kvm_mp_state state{};
-  if (vcpu_.ioctl(KVM_GET_MP_STATE, &state)) {
-    if (state.mp_state == KVM_MP_STATE_HALTED) mode += ", halted";
-    if (state.mp_state == KVM_MP_STATE_UNINITIALIZED ||
-        state.mp_state == KVM_MP_STATE_INIT_RECEIVED) {
-      mode += ", waiting for start-up";
-    }
+  if (!vcpu_.ioctl(KVM_GET_MP_STATE, &state)) return out;
+  switch (state.mp_state) {
+  case KVM_MP_STATE_HALTED:
+    return out + ", halted";
+  case KVM_MP_STATE_UNINITIALIZED:
+  case KVM_MP_STATE_INIT_RECEIVED:
+    return out + ", waiting for start-up";
+  default:
+    return out;
   }
-  return mode;
 }
 
 Result<bool> X86Cpu::waits_for_ever() {

@@ -89,8 +89,9 @@ Result<StepPlan> X86Cpu::begin_step() {
   // The emulator's trap after an iret comes one instruction late.
   std::uint64_t target = 0;
   if (before_.instruction.kind == Kind::iret &&
-      flags_image(stack_address(regs_->rsp), width, target))
+      flags_image(stack_address(regs_->rsp), width, target)) {
     plan.stop_at = target;
+  }
   return plan;
 }
 

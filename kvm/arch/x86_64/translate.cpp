@@ -33,8 +33,9 @@ struct Mode {
 Mode mode_of(const Paging& paging) {
   const bool pae = (paging.cr4 & cr4_pae) != 0;
   if ((paging.efer & efer_lma) != 0) {
-    if ((paging.cr4 & cr4_la57) != 0)
+    if ((paging.cr4 & cr4_la57) != 0) {
       return {{pml5, pml4, pdpt, pd, pt}, 8, paging.cr3 & address_bits};
+    }
     return {{pml4, pdpt, pd, pt}, 8, paging.cr3 & address_bits};
   }
   if (pae) return {{pae_pdpt, pd, pt}, 8, paging.cr3 & 0xffffffe0};

@@ -44,8 +44,9 @@ Result<std::optional<Trap>> X86Cpu::decode_unemulated() {
     regs_->rip += 2;
     regs_dirty_ = true;
     TRY(flush_regs());
-    if (TRY(software_interrupt(std::to_integer<std::uint8_t>(code[1]))))
+    if (TRY(software_interrupt(std::to_integer<std::uint8_t>(code[1])))) {
       return std::optional(Trap{});
+    }
     regs_->rip -= 2;
     regs_dirty_ = true;
   }
