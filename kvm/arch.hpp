@@ -96,9 +96,10 @@ class Cpu {
 public:
   virtual ~Cpu() = default;
 
-  /// pc, root, translate, page_tables, software_points_blocked and reads of the general and system
-  /// groups need no ioctl now.
+  /// pc, root, translate, page_tables and software_points_blocked need no ioctl now.
   virtual bool registers_at_hand() const = 0;
+  /// The same of a read of this register.
+  virtual bool at_hand(RegisterId id) const = 0;
 
   /// KVM_RUN returned: what was cached is stale.
   virtual void exited() = 0;

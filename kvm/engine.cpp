@@ -56,10 +56,8 @@ Result<Bytes> Engine::read_register(VcpuId id, RegisterId reg) {
   if (index(reg) >= arch().registers.size()) {
     return Error{Code::bad_request, fmt::format("there is no register {}", index(reg))};
   }
-  const RegisterGroup group = arch().registers[index(reg)].group;
   const auto read = [&] { return vmm_.cpu(id).read(reg); };
-  const bool plain = group == RegisterGroup::general || group == RegisterGroup::system;
-  return plain ? with_registers(id, read) : on_vcpu(id, read);
+  return vmm_.cpu(id).at_hand(reg) ? read() : on_vcpu(id, read);
 }
 
 Status Engine::write_register(VcpuId id, RegisterId reg, ByteView value) {

@@ -71,16 +71,25 @@ Status Watches::begin(const Placed& placed,
 Result<Watches::Touch>
 Watches::touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& accesses) const {
   Touch out{false, false, watched.point.at.value};
+  bool any = false;
   for (const Access& access : accesses) {
-    auto where = cpu.translate(Address{access.address});
-    if (!where && where.error().code == Code::kernel) return where.error();
-    if (!where) continue; // it will fault
-    for (const Piece& piece : watched.pieces) {
-      const std::uint64_t physical = where->physical.value;
-      if (!overlaps(physical, access.length, piece.physical, piece.length)) continue;
-      out.read |= access.reads;
-      out.wrote |= access.writes;
-      out.address = piece.linear + (std::max(physical, piece.physical) - piece.physical);
+    for (std::uint64_t done = 0; done < access.length;) { // page by page
+      auto where = cpu.translate(Address{access.address + done});
+      if (!where && where.error().code == Code::kernel) return where.error();
+      if (!where) break; // it will fault
+      const std::uint64_t physical = where->physical.value,
+                          page = where->page_size == 0 ? 4096 : where->page_size,
+                          count = std::min(access.length - done, page - (physical & (page - 1)));
+      done += count;
+      for (const Piece& piece : watched.pieces) {
+        if (!overlaps(physical, count, piece.physical, piece.length)) continue;
+        out.read |= access.reads;
+        out.wrote |= access.writes;
+        const std::uint64_t first =
+            piece.linear + (std::max(physical, piece.physical) - piece.physical);
+        out.address = any ? std::min(out.address, first) : first;
+        any = true;
+      }
     }
   }
   return out;

@@ -129,9 +129,11 @@ Status put_image(const Image& image, Ram& ram) {
                                                   segment.physical, end, boot_area, boot_area_end,
                                                   acpi_area, acpi_area_end)};
     }
-    std::byte last{};
+    const auto holds = [&](const Ram::Range& range) {
+      return segment.physical >= range.start && end <= range.start + range.bytes.size();
+    };
     TRY(put(ram, segment.physical, segment.bytes, "the image"));
-    if (!ram.load(GuestPhys{end - 1}, last)) {
+    if (std::none_of(ram.ranges().begin(), ram.ranges().end(), holds)) {
       return Error{
           Code::bad_request,
           fmt::format(

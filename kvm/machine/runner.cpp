@@ -66,14 +66,19 @@ void Runner::on_vcpu(VcpuId id, const std::function<void()>& work) {
 }
 
 void Runner::release(std::span<const VcpuId> ids) {
-  const std::lock_guard lock(mutex_);
-  assert(out_ == 0);
-  halting_ = false;
-  out_ = ids.size();
+  {
+    const std::lock_guard lock(mutex_);
+    assert(out_ == 0);
+    halting_ = false;
+    out_ = ids.size();
+    for (const VcpuId id : ids) {
+      Seat& seat = *seats_[index(id)];
+      seat.released = seat.out = true;
+    }
+  }
+  // After the lock: whoever wakes needs it at once.
   for (const VcpuId id : ids) {
-    Seat& seat = *seats_[index(id)];
-    seat.released = seat.out = true;
-    seat.wake.notify_one();
+    seats_[index(id)]->wake.notify_one();
   }
   if (ids.empty()) all_parked_();
 }

@@ -86,7 +86,7 @@ void Serial::write(std::uint16_t offset, std::uint8_t value) {
     if (divisor) {
       state_.divisor = static_cast<std::uint16_t>((state_.divisor & 0xff00) | value);
     } else if ((state_.modem_control & loopback) != 0) {
-      state_.received.push_back(std::byte{value});
+      if (state_.received.size() < most_waiting) state_.received.push_back(std::byte{value});
     } else {
       send_(std::byte{value});
     }

@@ -74,6 +74,8 @@ Result<std::span<std::byte>> ScriptedKernel::allocate(std::size_t) {
 Result<int> ScriptedKernel::ioctl(Fd fd, unsigned long request, void* argument) {
   log.push_back(request);
   if (fail_in_ >= 0 && fail_in_-- == 0) return Error{Code::kernel, "injected failure", error_};
+  if (auto refusal = refused.find(request); refusal != refused.end())
+    return Error{Code::kernel, "refused", refusal->second};
   auto found = vcpus_.find(fd);
   if (found == vcpus_.end()) return Error{Code::kernel, "no such file", EBADF};
   Vcpu& vcpu = *found->second;
@@ -89,6 +91,7 @@ Result<int> ScriptedKernel::ioctl(Fd fd, unsigned long request, void* argument) 
 }
 
 int ScriptedKernel::msr(Vcpu& vcpu, bool write, OneMsr& request) {
+  if (unknown_msrs.contains(request.entry.index)) return 0;
   if (write)
     vcpu.msrs[request.entry.index] = request.entry.data;
   else
@@ -122,7 +125,10 @@ void ScriptedKernel::access(Vcpu& vcpu, unsigned long request, void* argument) {
     }
     return;
   case KVM_GET_MP_STATE:
-    static_cast<kvm_mp_state*>(argument)->mp_state = KVM_MP_STATE_RUNNABLE;
+    static_cast<kvm_mp_state*>(argument)->mp_state = vcpu.mp_state;
+    return;
+  case KVM_SET_MP_STATE:
+    vcpu.mp_state = static_cast<const kvm_mp_state*>(argument)->mp_state;
     return;
   default:
     return;

@@ -8,6 +8,7 @@
 #include <linux/kvm.h>
 #include <map>
 #include <memory>
+#include <set>
 
 namespace kdbg::test {
 
@@ -31,12 +32,19 @@ public:
   }
   /// False once the failure has happened, or when none was asked for.
   bool failure_pending() const { return fail_in_ >= 0; }
+  std::map<unsigned long, int> refused; ///< these ioctls fail, each with its errno
+  std::set<std::uint32_t> unknown_msrs; ///< read and written: 0 done
 
   kvm::Fd add_vcpu(std::uint64_t rip);
   kvm_run& page(kvm::Fd fd);
   kvm::x86::Regs& regs(kvm::Fd fd) { return vcpus_.at(fd)->regs; }
   const kvm::x86::GuestDebug& debug(kvm::Fd fd) { return vcpus_.at(fd)->debug; }
   kvm::x86::VcpuEvents& events(kvm::Fd fd) { return vcpus_.at(fd)->events; }
+  kvm::x86::Sregs& sregs(kvm::Fd fd) { return vcpus_.at(fd)->sregs; }
+  kvm::x86::DebugRegs& debugregs(kvm::Fd fd) { return vcpus_.at(fd)->debugregs; }
+  kvm::x86::Xsave& xsave(kvm::Fd fd) { return vcpus_.at(fd)->xsave; }
+  std::uint64_t& msr(kvm::Fd fd, std::uint32_t index) { return vcpus_.at(fd)->msrs[index]; }
+  std::uint32_t& mp_state(kvm::Fd fd) { return vcpus_.at(fd)->mp_state; }
   /// Exceptions that the guest's handlers took: the vector, the pc pushed, DR6 cause bits. The
   /// handler of each halts.
   struct Delivered {
@@ -63,6 +71,7 @@ private:
     kvm::x86::GuestDebug debug{};
     kvm::x86::Xsave xsave{};
     std::map<std::uint32_t, std::uint64_t> msrs;
+    std::uint32_t mp_state = KVM_MP_STATE_RUNNABLE;
     std::vector<std::byte> run = std::vector<std::byte>(0x3000);
     std::uint64_t resumed_at = ~std::uint64_t{0}; ///< where RF hides an execution breakpoint
     bool completes_out = false, traps_after_out = false;

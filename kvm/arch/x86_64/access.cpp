@@ -196,6 +196,21 @@ Result<std::unique_ptr<PageTables>> X86Cpu::page_tables() {
   return std::unique_ptr<PageTables>(std::make_unique<Snapshot>(paging, memory_));
 }
 
+bool X86Cpu::at_hand(RegisterId id) const {
+  switch (arch_info().registers[index(id)].group) {
+  case RegisterGroup::general:
+  case RegisterGroup::system:
+    return registers_at_hand();
+  case RegisterGroup::debug:
+    return debugregs_.has_value();
+  case RegisterGroup::fpu:
+    return xsave_.has_value();
+  case RegisterGroup::msr:
+    break;
+  }
+  return false;
+}
+
 Result<Bytes> X86Cpu::read(RegisterId id) {
   const RegisterInfo& info = arch_info().registers[index(id)];
   const std::size_t bytes = info.bits / 8u;
@@ -235,7 +250,10 @@ Status X86Cpu::write(RegisterId id, ByteView value) {
     if (index(id) != reg_eflags) {
       (*regs_).*general_fields[index(id)] = number(value);
       // a resume flag left by the old pc would hide a breakpoint at the new one
-      if (index(id) == reg_rip) regs_->rflags &= ~flag_rf;
+      if (index(id) == reg_rip) {
+        regs_->rflags &= ~flag_rf;
+        breakpoint_due_ = false; // the int3 handed back is not where the guest goes on
+      }
     } else {
       const std::uint64_t flags = number(value);
       guest_tf_ = (flags & flag_tf) != 0;

@@ -14,6 +14,7 @@ public:
       : vcpu_(vcpu), memory_(memory), facts_(facts) {}
 
   bool registers_at_hand() const override { return sync_valid_ || (regs_ && sregs_); }
+  bool at_hand(RegisterId id) const override;
   void exited() override;
   Result<GuestVirt> pc() override;
   Result<Bytes> read(RegisterId id) override;
@@ -91,6 +92,7 @@ private:
   std::uint64_t trap_for_guest_ = 0; ///< DR6 cause bits of a #DB that the guest must still take
   bool trap_due_ = false;
   bool sti_shadow_due_ = false;
+  bool breakpoint_due_ = false; ///< a #BP that the guest must still take
 
   /// The machine before the step that is under way.
   struct Before {

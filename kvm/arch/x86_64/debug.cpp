@@ -74,6 +74,7 @@ Status X86Cpu::arm(const DebugPlan& plan) {
     TRY(vcpu_.set(set_events, events));
     sti_shadow_due_ = false;
   }
+  if (std::exchange(breakpoint_due_, false)) return issue(debug_inject_bp);
   return trap_due_ ? deliver_debug_exception() : Status{Done{}};
 }
 
@@ -155,9 +156,9 @@ Status X86Cpu::pass_to_guest(const Trap& trap) {
       TRY(load_regs());
       regs_->rip += 1;
       regs_dirty_ = true;
-      TRY(flush_regs()); // before the injection: SET_REGS drops a pending exception
     }
-    return issue(debug_inject_bp);
+    breakpoint_due_ = true; // by arm, after the registers: SET_REGS drops a pending exception
+    return Done{};
   }
   if (trap_for_guest_ == 0 && !trap.stepped && trap.slots == 0) {
     const Bytes code = TRY(code_at_pc());

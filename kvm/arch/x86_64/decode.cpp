@@ -109,6 +109,40 @@ std::uint64_t segment_base(ZydisRegister reg, const Sregs& sregs, CodeMode mode)
   }
 }
 
+constexpr std::uint64_t repeats_mask =
+    ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
+
+/// Names memory as a hint, or repeats no times.
+bool touches_nothing(const ZydisDecodedInstruction& instruction, const Regs& regs) {
+  switch (instruction.meta.category) {
+  case ZYDIS_CATEGORY_NOP:
+  case ZYDIS_CATEGORY_WIDENOP:
+  case ZYDIS_CATEGORY_PREFETCH:
+    return true;
+  default:
+    break;
+  }
+  const std::uint64_t counted = instruction.address_width == 64
+                                    ? ~std::uint64_t{0}
+                                    : (std::uint64_t{1} << instruction.address_width) - 1;
+  return (instruction.attributes & repeats_mask) != 0 && (regs.rcx & counted) == 0;
+}
+
+/// bt, bts, btr and btc with a register as the bit number (SDM vol. 2, BT): bytes from the operand
+/// on to the word that holds the bit.
+std::uint64_t bit_string_offset(const ZydisDecodedInstruction& instruction,
+                                const ZydisDecodedOperand* operands,
+                                const Regs& regs) {
+  const ZydisMnemonic m = instruction.mnemonic;
+  const bool bits = m == ZYDIS_MNEMONIC_BT || m == ZYDIS_MNEMONIC_BTS || m == ZYDIS_MNEMONIC_BTR ||
+                    m == ZYDIS_MNEMONIC_BTC;
+  if (!bits || operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER) return 0;
+  const unsigned width = instruction.operand_width, unused = 64u - width;
+  const auto number =
+      static_cast<std::int64_t>(register_value(operands[1].reg.value, regs) << unused) >> unused;
+  return static_cast<std::uint64_t>((number & -std::int64_t{width}) / 8);
+}
+
 Access access_of(const ZydisDecodedInstruction& instruction,
                  const ZydisDecodedOperand& operand,
                  const Regs& regs,
@@ -125,11 +159,19 @@ Access access_of(const ZydisDecodedInstruction& instruction,
   const std::uint64_t bytes = operand.size / 8u;
   const bool stack = mem.base == ZYDIS_REGISTER_RSP || mem.base == ZYDIS_REGISTER_ESP ||
                      mem.base == ZYDIS_REGISTER_SP;
-  const bool pushes = stack && operand.visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
-                      (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+  const bool implicit = stack && operand.visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
+  const bool pushes = implicit && (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
   if (pushes) offset -= bytes;
-  if (instruction.address_width == 32) offset &= 0xffffffff;
-  if (instruction.address_width == 16) offset &= 0xffff;
+  if (instruction.mnemonic == ZYDIS_MNEMONIC_XLAT) offset += regs.rax & 0xff;
+  // pop into memory addressed by rsp: by the rsp after it (SDM vol. 2, POP)
+  if (stack && !implicit && instruction.mnemonic == ZYDIS_MNEMONIC_POP) offset += bytes;
+  // an address-size prefix does not change the width of the stack pointer
+  const unsigned width = !implicit                        ? instruction.address_width
+                         : mem.base == ZYDIS_REGISTER_RSP ? 64u
+                         : mem.base == ZYDIS_REGISTER_ESP ? 32u
+                                                          : 16u;
+  if (width == 32) offset &= 0xffffffff;
+  if (width == 16) offset &= 0xffff;
   std::uint64_t linear = segment_base(mem.segment, sregs, mode) + offset;
   if (mode != CodeMode::bits64) linear &= 0xffffffff;
   return {linear, bytes, (operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0,
@@ -155,6 +197,7 @@ Instruction decode(ByteView code, CodeMode mode) {
                   static_cast<std::uint8_t>(instruction.operand_width / 8)};
   out.repeats = (instruction.attributes &
                  (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) != 0;
+  out.calls = instruction.meta.category == ZYDIS_CATEGORY_CALL;
   if (out.kind == Kind::plain && loads_ss(instruction, operands)) out.kind = Kind::load_ss;
   return out;
 }
@@ -168,6 +211,7 @@ std::vector<Access> accesses(ByteView code, const Regs& regs, const Sregs& sregs
           ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands))) {
     return {};
   }
+  if (touches_nothing(instruction, regs)) return {};
   std::vector<Access> out;
   for (std::uint8_t i = 0; i < instruction.operand_count; ++i) {
     const auto& operand = operands[i];
@@ -175,6 +219,7 @@ std::vector<Access> accesses(ByteView code, const Regs& regs, const Sregs& sregs
       continue;
     }
     out.push_back(access_of(instruction, operand, regs, sregs, mode));
+    out.back().address += bit_string_offset(instruction, operands, regs);
   }
   return out;
 }

@@ -28,6 +28,7 @@ struct Instruction {
   Kind kind = Kind::plain;
   std::uint8_t length = 0;        ///< bytes; 0 when it could not be decoded
   std::uint8_t operand_bytes = 0; ///< 2, 4 or 8
+  bool calls = false;             ///< pushes the address after it
   bool repeats = false;           ///< a string instruction with a repeat prefix
 };
 

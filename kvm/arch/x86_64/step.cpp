@@ -90,6 +90,10 @@ Result<StepPlan> X86Cpu::begin_step() {
   std::uint64_t target = 0;
   if (before_.instruction.kind == Kind::iret &&
       flags_image(stack_address(regs_->rsp), width, target)) {
+    std::uint64_t cs = 0; // in real mode the frame names the base as well
+    if ((sregs_->cr0 & cr0_pe) == 0 && flags_image(stack_address(regs_->rsp + width), 2, cs)) {
+      target += cs << 4;
+    }
     plan.stop_at = target;
   }
   return plan;
@@ -119,7 +123,7 @@ Result<bool> X86Cpu::clean_exception_frame() {
       return false;
     }
     const bool ours = (cs & 0xffff) == before_.cs_selector && rip >= before_.regs.rip &&
-                      rip <= before_.regs.rip + 15;
+                      rip <= before_.regs.rip + 15 && !(before_.instruction.calls && rip == next);
     if (!ours || (flags & ~std::uint64_t{0x3fffff}) != 0 || (flags & 2) == 0) continue;
     TRY(set_trap_flag_at(frame + 2u * width, width, before_.guest_tf));
     return true;
@@ -163,7 +167,10 @@ Result<bool> X86Cpu::end_step() {
   }
   if (before_.instruction.repeats && regs_->rip == before_.regs.rip) return false;
   TRY(end_awkward_step());
-  if (before_.guest_tf && before_.instruction.kind != Kind::load_ss) {
+  const Kind kind = before_.instruction.kind;
+  // syscall and sysret trap by the TF that they leave, all others by the one that they find
+  const bool owed = kind == Kind::syscall || kind == Kind::sysret ? guest_tf_ : before_.guest_tf;
+  if (owed && kind != Kind::load_ss) {
     trap_for_guest_ |= dr6_bs; // the guest single-steps itself: it is owed its own #DB
     trap_due_ = true;
   }

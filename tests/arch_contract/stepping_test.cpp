@@ -1,0 +1,442 @@
+// What a single step leaves in the guest, and that it is put right: each test plays the CPU's part
+// between begin_step and end_step.
+#include "tests/arch_contract/x86_rig.hpp"
+
+#include <cerrno>
+
+using namespace kdbg;
+using namespace kdbg::kvm;
+using kdbg::test::all_works;
+using kdbg::test::X86Rig;
+using x86::CodeMode, x86::flag_tf, x86::flag_if;
+
+namespace {
+
+constexpr std::uint64_t flags_without = 0x246, flags_with = 0x346; // bit 8 is TF
+constexpr std::uint32_t sfmask = 0xc0000084;
+
+struct StepRig : X86Rig {
+  explicit StepRig(CodeMode code_mode, const HostFacts& given = all_works())
+      : X86Rig(given),
+        width(code_mode == CodeMode::bits64   ? 8u
+              : code_mode == CodeMode::bits32 ? 4u
+                                              : 2u) {
+    regs().rip = 0x100;
+    regs().rflags = flags_without;
+    mode(code_mode);
+  }
+  std::size_t width;
+  /// Linear address of the stack's top.
+  std::uint64_t top() { return (sregs().cs.l != 0 ? 0 : sregs().ss.base) + regs().rsp; }
+  void guest_steps_itself() {
+    regs().rflags |= flag_tf;
+    cpu->exited();
+  }
+  void begin() {
+    auto plan = cpu->begin_step();
+    REQUIRE(plan);
+    CHECK_FALSE(plan->done);
+    REQUIRE(cpu->arm({.step = true}));
+    regs().rflags &= ~flag_tf; // KVM hides it
+  }
+  bool end() {
+    cpu->exited();
+    auto complete = cpu->end_step();
+    REQUIRE(complete);
+    return *complete;
+  }
+  bool guest_tf() { return (read("eflags") & flag_tf) != 0; }
+  /// Disarms; is the guest given a #DB of its own for the step?
+  bool owed() {
+    REQUIRE(cpu->arm({}));
+    const auto& events = kernel.events(fd);
+    return events.exception.pending != 0 && events.exception.nr == 1 &&
+           events.exception_payload == x86::dr6_bs;
+  }
+};
+
+constexpr CodeMode modes[] = {CodeMode::bits16, CodeMode::bits32, CodeMode::bits64};
+
+} // namespace
+
+TEST_CASE("pushf: our trap flag goes out of the image, the guest's stays in") {
+  for (const CodeMode mode : modes) {
+    for (const bool guests : {false, true}) {
+      for (const bool prefixed : {false, true}) {
+        INFO("mode " << static_cast<int>(mode) << ", guest's TF " << guests << prefixed);
+        StepRig rig(mode);
+        if (prefixed)
+          rig.code({0x66, 0x9c});
+        else
+          rig.code({0x9c});
+        if (prefixed) rig.width = mode == CodeMode::bits16 ? 4 : 2;
+        if (guests) rig.guest_steps_itself();
+        rig.begin();
+        const std::uint64_t above = rig.top();
+        rig.put_word(above, 0x0101010101010101, 8); // must not be touched
+        rig.regs().rsp -= rig.width;
+        rig.put_word(rig.top(), flags_with, rig.width);
+        rig.regs().rip += prefixed ? 2 : 1;
+        CHECK(rig.end());
+        CHECK(rig.get_word(rig.top(), rig.width) == (guests ? flags_with : flags_without));
+        CHECK(rig.get_word(above, 8) == 0x0101010101010101);
+        CHECK(rig.owed() == guests);
+      }
+    }
+  }
+}
+
+TEST_CASE("popf: the guest's trap flag is what it popped") {
+  for (const CodeMode mode : modes) {
+    for (const bool before : {false, true}) {
+      for (const bool popped : {false, true}) {
+        INFO("mode " << static_cast<int>(mode) << ", TF " << before << " then " << popped);
+        StepRig rig(mode);
+        rig.code({0x9d});
+        rig.put_word(rig.top(), popped ? flags_with : flags_without, rig.width);
+        if (before) rig.guest_steps_itself();
+        rig.begin();
+        rig.regs().rsp += rig.width;
+        rig.regs().rip += 1;
+        CHECK(rig.end());
+        CHECK(rig.guest_tf() == popped);
+        CHECK(rig.owed() == before); // it traps after popf if TF was set when popf began
+        CHECK(rig.guest_tf() == popped);
+      }
+    }
+  }
+}
+
+TEST_CASE("iret: the guest's trap flag is what the frame holds") {
+  for (const CodeMode mode : modes) {
+    for (const bool popped : {false, true}) {
+      INFO("mode " << static_cast<int>(mode) << ", TF " << popped);
+      StepRig rig(mode);
+      if (mode == CodeMode::bits64)
+        rig.code({0x48, 0xcf});
+      else
+        rig.code({0xcf});
+      rig.put_word(rig.top(), 0x500, rig.width);
+      rig.put_word(rig.top() + rig.width, 0x8, rig.width);
+      rig.put_word(rig.top() + 2 * rig.width, popped ? flags_with : flags_without, rig.width);
+      rig.begin();
+      rig.regs().rsp += 3 * rig.width;
+      rig.regs().rip = 0x500;
+      CHECK(rig.end());
+      CHECK(rig.guest_tf() == popped);
+    }
+  }
+}
+
+TEST_CASE("an emulated iret's step ends by a slot at its target") {
+  HostFacts facts = all_works();
+  CHECK_FALSE([&] {
+    StepRig rig(CodeMode::bits64, facts);
+    rig.code({0x48, 0xcf});
+    return rig.cpu->begin_step()->stop_at.has_value();
+  }());
+  facts.emulated = true;
+  StepRig rig(CodeMode::bits64, facts);
+  rig.code({0x48, 0xcf});
+  rig.put_word(rig.top(), 0xffffffff81000000, 8);
+  auto plan = rig.cpu->begin_step();
+  REQUIRE(plan);
+  CHECK(plan->stop_at == 0xffffffff81000000);
+}
+
+// The slot compares linear addresses, the frame holds an offset into the code segment it names.
+TEST_CASE("an emulated iret in real mode ends at a linear address") {
+  HostFacts facts = all_works();
+  facts.emulated = true;
+  StepRig rig(CodeMode::bits16, facts);
+  rig.code({0xcf});
+  rig.put_word(rig.top(), 0x20, 2);
+  rig.put_word(rig.top() + 2, 0x210, 2);
+  rig.put_word(rig.top() + 4, flags_without, 2);
+  auto plan = rig.cpu->begin_step();
+  REQUIRE(plan);
+  CHECK(plan->stop_at == 0x2120);
+}
+
+TEST_CASE("syscall: our trap flag goes out of r11") {
+  for (const bool masked : {false, true}) {
+    StepRig rig(CodeMode::bits64);
+    rig.code({0x0f, 0x05});
+    rig.kernel.msr(rig.fd, sfmask) = masked ? flag_tf : 0;
+    rig.begin();
+    rig.regs().rcx = rig.regs().rip + 2;
+    rig.regs().r11 = flags_with;
+    rig.regs().rip = 0x5000;
+    CHECK(rig.end());
+    CHECK(rig.read("r11") == flags_without);
+    CHECK_FALSE(rig.guest_tf());
+    CHECK_FALSE(rig.owed());
+    CHECK(rig.regs().r11 == flags_without);
+  }
+}
+
+TEST_CASE(
+    "syscall: the guest's own trap flag stays in r11, and is on in the kernel unless masked") {
+  for (const bool masked : {false, true}) {
+    StepRig rig(CodeMode::bits64);
+    rig.code({0x0f, 0x05});
+    rig.kernel.msr(rig.fd, sfmask) = masked ? flag_tf : 0;
+    rig.guest_steps_itself();
+    rig.begin();
+    rig.regs().rcx = rig.regs().rip + 2;
+    rig.regs().r11 = flags_with;
+    rig.regs().rip = 0x5000;
+    CHECK(rig.end());
+    CHECK(rig.read("r11") == flags_with);
+    CHECK(rig.guest_tf() != masked);
+  }
+}
+
+// syscall and sysret trap by the TF that they leave, not by the one that they find.
+TEST_CASE("syscall and sysret: the guest is owed a trap for the flag that they leave") {
+  StepRig call(CodeMode::bits64);
+  call.code({0x0f, 0x05});
+  call.kernel.msr(call.fd, sfmask) = flag_tf;
+  call.guest_steps_itself();
+  call.begin();
+  call.regs().rcx = call.regs().rip + 2;
+  call.regs().r11 = flags_with;
+  call.regs().rip = 0x5000;
+  CHECK(call.end());
+  CHECKED_ELSE(!call.owed()) {
+    FAIL("a trap at the kernel's entry, which SFMASK forbids");
+  }
+  StepRig back(CodeMode::bits64);
+  back.code({0x48, 0x0f, 0x07});
+  back.regs().r11 = flags_with;
+  back.begin();
+  back.regs().rip = back.regs().rcx = 0x500;
+  CHECK(back.end());
+  CHECK(back.owed());
+}
+
+TEST_CASE("sysret: the guest's trap flag is r11's") {
+  for (const bool loaded : {false, true}) {
+    StepRig rig(CodeMode::bits64);
+    rig.code({0x48, 0x0f, 0x07});
+    rig.regs().r11 = loaded ? flags_with : flags_without;
+    rig.cpu->exited();
+    rig.begin();
+    rig.regs().rip = 0x500;
+    CHECK(rig.end());
+    CHECK(rig.guest_tf() == loaded);
+  }
+}
+
+TEST_CASE("sti: the shadow that stepping dropped is back at the next entry, once") {
+  for (const bool was_on : {false, true}) {
+    StepRig rig(CodeMode::bits64);
+    rig.code({0xfb, 0xf4});
+    rig.regs().rflags = was_on ? flags_without : flags_without & ~flag_if;
+    rig.cpu->exited();
+    rig.begin();
+    rig.regs().rflags |= flag_if;
+    rig.regs().rip += 1;
+    CHECK(rig.end());
+    REQUIRE(rig.cpu->arm({}));
+    auto& events = rig.kernel.events(rig.fd);
+    CHECK(events.interrupt.shadow == (was_on ? 0 : 2)); // KVM_X86_SHADOW_INT_STI
+    CHECK(((events.flags & x86::events_shadow) != 0) == !was_on);
+    events.interrupt.shadow = 0;
+    rig.cpu->exited();
+    REQUIRE(rig.cpu->arm({}));
+    CHECK(events.interrupt.shadow == 0);
+  }
+}
+
+TEST_CASE("mov ss: the guest's own trap is held back by the CPU, so none is owed") {
+  StepRig rig(CodeMode::bits64);
+  rig.code({0x8e, 0xd0, 0x90});
+  rig.guest_steps_itself();
+  rig.begin();
+  rig.regs().rip += 2;
+  CHECK(rig.end());
+  CHECK_FALSE(rig.owed());
+}
+
+TEST_CASE("a guest that steps itself is owed its own trap after a plain instruction") {
+  StepRig rig(CodeMode::bits64);
+  rig.code({0x90});
+  rig.guest_steps_itself();
+  rig.begin();
+  rig.regs().rip += 1;
+  CHECK(rig.end());
+  CHECK(rig.owed());
+  CHECK((rig.regs().rflags & flag_tf) != 0);
+}
+
+TEST_CASE("an exception instead of the instruction: its frame loses our trap flag") {
+  for (const CodeMode mode : modes) {
+    for (const bool error_code : {false, true}) {
+      for (const bool guests : {false, true}) {
+        for (const unsigned pushed : {0u, 1u}) { // the handler's first instruction may have run
+          INFO("mode " << static_cast<int>(mode) << ", error code " << error_code << ", guest's TF "
+                       << guests << ", pushed " << pushed);
+          StepRig rig(mode);
+          rig.sregs().cs.selector = 0x33;
+          rig.cpu->exited();
+          rig.code({0x0f, 0x0b}); // ud2
+          if (guests) rig.guest_steps_itself();
+          rig.begin();
+          rig.regs().rsp -= 3 * rig.width;
+          const std::uint64_t frame = rig.top();
+          rig.put_word(frame, 0x100, rig.width);
+          rig.put_word(frame + rig.width, 0x33, rig.width);
+          rig.put_word(frame + 2 * rig.width, flags_with, rig.width);
+          if (error_code) {
+            rig.regs().rsp -= rig.width;
+            rig.put_word(rig.top(), 0x10, rig.width);
+          }
+          if (pushed != 0) {
+            rig.regs().rsp -= rig.width;
+            rig.put_word(rig.top(), 0x7777, rig.width);
+          }
+          rig.sregs().cs.selector = 0x10;
+          rig.regs().rip = 0x600;
+          CHECK(rig.end());
+          CHECK(rig.get_word(frame + 2 * rig.width, rig.width) ==
+                (guests ? flags_with : flags_without));
+          CHECK_FALSE(rig.guest_tf()); // the CPU clears it on the way into a handler
+          CHECK_FALSE(rig.owed());
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a software interrupt's frame holds the next instruction") {
+  StepRig rig(CodeMode::bits64);
+  rig.sregs().cs.selector = 0x10;
+  rig.cpu->exited();
+  rig.code({0xcd, 0x80});
+  rig.begin();
+  rig.regs().rsp -= 40;
+  rig.put_word(rig.top(), 0x102, 8);
+  rig.put_word(rig.top() + 8, 0x10, 8);
+  rig.put_word(rig.top() + 16, flags_with, 8);
+  rig.regs().rip = 0x600;
+  CHECK(rig.end());
+  CHECK(rig.get_word(rig.top() + 16, 8) == flags_without);
+}
+
+TEST_CASE("a jump leaves what is on the stack alone") {
+  StepRig rig(CodeMode::bits64);
+  rig.sregs().cs.selector = 0x10;
+  rig.cpu->exited();
+  rig.code({0xeb, 0x40});
+  rig.put_word(rig.top(), 0x1000, 8);
+  rig.put_word(rig.top() + 8, 0x10, 8);
+  rig.put_word(rig.top() + 16, flags_with, 8);
+  rig.begin();
+  rig.regs().rip = 0x142;
+  CHECK(rig.end());
+  CHECK(rig.get_word(rig.top() + 16, 8) == flags_with);
+}
+
+// Its return address is where an exception's frame would have the pc; here the caller's data looks
+// like the rest of such a frame.
+TEST_CASE("a call is not taken for an exception") {
+  StepRig rig(CodeMode::bits64);
+  rig.sregs().cs.selector = 0x10;
+  rig.cpu->exited();
+  rig.code({0xe8, 0x00, 0x04, 0x00, 0x00});
+  const std::uint64_t above = rig.top();
+  rig.put_word(above, 0x10, 8);
+  rig.put_word(above + 8, flags_with, 8);
+  rig.begin();
+  rig.regs().rsp -= 8;
+  rig.put_word(rig.top(), 0x105, 8);
+  rig.regs().rip = 0x505;
+  CHECK(rig.end());
+  CHECK(rig.get_word(above + 8, 8) == flags_with);
+}
+
+// A far call pushes what looks like the lower half of an exception's frame.
+TEST_CASE("a far call is not taken for an exception") {
+  StepRig rig(CodeMode::bits16);
+  rig.sregs().cs.selector = 0x200;
+  rig.cpu->exited();
+  rig.code({0x9a, 0x00, 0x06, 0x10, 0x02}); // lcall 0x210:0x600
+  rig.put_word(rig.top(), 0x1f42, 2);       // the caller's data
+  const std::uint64_t above = rig.top();
+  rig.begin();
+  rig.regs().rsp -= 4;
+  rig.put_word(rig.top(), 0x105, 2);
+  rig.put_word(rig.top() + 2, 0x200, 2);
+  rig.sregs().cs.selector = 0x210;
+  rig.regs().rip = 0x600;
+  CHECK(rig.end());
+  CHECK(rig.get_word(above, 2) == 0x1f42);
+}
+
+TEST_CASE("a repeated instruction is not complete between two rounds") {
+  for (const CodeMode mode : modes) {
+    StepRig rig(mode);
+    rig.code({0xf3, 0xaa}); // rep stosb
+    rig.regs().rcx = 3;
+    rig.cpu->exited();
+    for (std::uint64_t left = 2;; --left) {
+      rig.begin();
+      CHECK_FALSE(*rig.cpu->step_progressed());
+      rig.regs().rcx = left;
+      rig.regs().rdi += 1;
+      if (left == 0) rig.regs().rip += 2;
+      rig.cpu->exited();
+      CHECK(*rig.cpu->step_progressed());
+      CHECK(rig.end() == (left == 0));
+      if (left == 0) break;
+    }
+  }
+}
+
+TEST_CASE("a plain instruction that jumps to itself is complete") {
+  StepRig rig(CodeMode::bits64);
+  rig.code({0xeb, 0xfe});
+  rig.begin();
+  CHECK(rig.end());
+}
+
+TEST_CASE("an emulated hlt is stepped by hand: asleep behind it, and no shadow in the way") {
+  HostFacts facts = all_works();
+  facts.emulated = true;
+  StepRig rig(CodeMode::bits64, facts);
+  rig.code({0xf4});
+  rig.kernel.events(rig.fd).interrupt.shadow = 2;
+  auto plan = rig.cpu->begin_step();
+  REQUIRE(plan);
+  CHECK(plan->done);
+  CHECK(rig.kernel.mp_state(rig.fd) == KVM_MP_STATE_HALTED);
+  CHECK(rig.kernel.events(rig.fd).interrupt.shadow == 0);
+  CHECK(rig.read("rip") == 0x101);
+
+  StepRig user(CodeMode::bits64, facts); // there hlt faults
+  user.code({0xf4});
+  user.sregs().ss.dpl = 3;
+  user.cpu->exited();
+  CHECK_FALSE(user.cpu->begin_step()->done);
+  CHECK(user.kernel.mp_state(user.fd) == KVM_MP_STATE_RUNNABLE);
+
+  StepRig bare(CodeMode::bits64, facts); // no interrupt controller in KVM
+  bare.code({0xf4});
+  bare.kernel.refused[KVM_SET_MP_STATE] = EINVAL;
+  auto without = bare.cpu->begin_step();
+  REQUIRE(without);
+  CHECK_FALSE(without->done);
+  bare.kernel.refused[KVM_SET_MP_STATE] = EIO;
+  CHECK_FALSE(bare.cpu->begin_step());
+}
+
+TEST_CASE("where code cannot be read or decoded a step is plain") {
+  StepRig rig(CodeMode::bits64);
+  rig.regs().rip = 0x20000;
+  rig.cpu->exited();
+  rig.begin();
+  rig.regs().rip += 1;
+  CHECK(rig.end());
+  CHECK(rig.cpu->accesses()->empty());
+}

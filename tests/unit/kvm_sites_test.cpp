@@ -1,0 +1,466 @@
+// Which strategy each point gets, what stands in guest memory for it, and that it goes again.
+#include "kvm/arch/x86_64/arch.hpp"
+#include "kvm/sites.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <cerrno>
+
+using namespace kdbg;
+using namespace kdbg::kvm;
+using Method = Placement::Method;
+
+namespace {
+
+constexpr std::byte int3{0xcc};
+
+HostFacts hardware() {
+  HostFacts facts;
+  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.int3_exit =
+      true;
+  return facts;
+}
+/// int3 works only as a last resort: slots come first.
+HostFacts emulating() {
+  HostFacts facts = hardware();
+  facts.int3_exit = facts.data_watch = false;
+  facts.int3_internal_error = true;
+  return facts;
+}
+HostFacts no_instructions() {
+  HostFacts facts = hardware();
+  facts.int3_exit = false;
+  return facts;
+}
+
+Point software(std::uint64_t at) {
+  return {PointKind::software, Address{at}, 1};
+}
+Point hard(std::uint64_t at) {
+  return {PointKind::hardware, Address{at}, 1};
+}
+Point watch(PointKind kind, std::uint64_t at, std::uint64_t length) {
+  return {kind, Address{at}, length};
+}
+
+Translation at_physical(std::uint64_t physical, std::uint64_t page_size) {
+  Translation out;
+  out.physical = GuestPhys{physical};
+  out.page_size = page_size;
+  return out;
+}
+
+/// Linear 0x10000 + x is physical x, under root 0x7000 linear x is physical x; the page
+/// 0x30000 is mapped when `late` is.
+struct Rig {
+  explicit Rig(const HostFacts& given) : facts(given) {
+    for (std::size_t i = 0; i < ram.size(); ++i)
+      ram[i] = static_cast<std::byte>(i * 7 & 0x7f);
+    original = ram;
+  }
+  HostFacts facts;
+  Bytes ram = Bytes(0x4000);
+  Bytes original;
+  Ram memory{{{0, ram}}};
+  Sites sites{x86_64(), facts};
+  bool late = false, blocked = false;
+  int error = 0;
+  unsigned walks = 0;
+
+  Status place() {
+    return sites.place(
+        memory, [this](VcpuId, Address at) { return translate(at); }, blocked);
+  }
+  Result<Translation> translate(Address at) {
+    ++walks;
+    if (error != 0) return Error{Code::kernel, "ioctl failed", error};
+    if (at.space.kind == Space::Kind::physical) return at_physical(at.value, 0);
+    if (at.space.kind == Space::Kind::root && at.space.root == 0x7000)
+      return at_physical(at.value, 4096);
+    if (at.space.kind == Space::Kind::current && at.value >= 0x10000 && at.value < 0x18000)
+      return at_physical(at.value - 0x10000, 4096);
+    if (at.space.kind == Space::Kind::current && at.value >= 0x30000 && late)
+      return at_physical(at.value - 0x30000, 4096);
+    return Error{Code::memory_fault, "no page here"};
+  }
+  Status add(const Point& point) { return sites.add(VcpuId{0}, point); }
+  void have(std::initializer_list<Point> points) {
+    for (const Point& point : points)
+      REQUIRE(add(point));
+    REQUIRE(place());
+  }
+  const Placement& of(const Point& point) {
+    for (const Site& site : sites.placed().sites) {
+      if (site.point == point) return site.placement;
+    }
+    FAIL("no such site");
+    return sites.placed().sites.front().placement;
+  }
+  std::vector<std::uint64_t> patched() const {
+    std::vector<std::uint64_t> out;
+    for (std::size_t i = 0; i < ram.size(); ++i) {
+      if (ram[i] != original[i]) {
+        CHECK(ram[i] == int3);
+        out.push_back(i);
+      }
+    }
+    return out;
+  }
+};
+
+using Numbers = std::vector<unsigned>;
+using Addresses = std::vector<std::uint64_t>;
+
+} // namespace
+
+TEST_CASE("nothing is installed when a point is added, and all of it when sites are placed") {
+  Rig rig(hardware());
+  REQUIRE(rig.add(software(0x11000)));
+  REQUIRE(rig.add(software(0x11000))); // twice is one
+  CHECK(rig.patched().empty());
+  CHECK(rig.walks == 0);
+  CHECK(rig.sites.placed().sites.size() == 1);
+  REQUIRE(rig.place());
+  CHECK(rig.patched() == Addresses{0x1000});
+  CHECK(rig.of(software(0x11000)).method == Method::instruction);
+  CHECK(rig.of(software(0x11000)).physical == GuestPhys{0x1000});
+  CHECK(rig.sites.placed().instructions);
+  CHECK_FALSE(rig.sites.placed().stepping);
+  CHECK(rig.sites.installed_at(GuestPhys{0x1000}));
+  REQUIRE(rig.sites.remove(software(0x11000)));
+  CHECK(rig.patched() == Addresses{0x1000}); // until the guest is about to run
+  REQUIRE(rig.place());
+  CHECK(rig.ram == rig.original);
+  CHECK_FALSE(rig.sites.placed().instructions);
+  CHECK_FALSE(rig.sites.installed_at(GuestPhys{0x1000}));
+  auto again = rig.sites.remove(software(0x11000));
+  REQUIRE_FALSE(again);
+  CHECK(again.error().what == "there is no software point at 0x11000");
+}
+
+TEST_CASE("where int3 exits, software points leave the slots to those that need them") {
+  Rig rig(hardware());
+  rig.have({software(0x11000), software(0x11001), software(0x11002), software(0x11003),
+            software(0x11004), hard(0x11000), hard(0x11010), watch(PointKind::write, 0x12000, 8),
+            watch(PointKind::access, 0x12010, 4)});
+  CHECK(rig.patched() == Addresses{0x1000, 0x1001, 0x1002, 0x1003, 0x1004});
+  CHECK(rig.of(hard(0x11000)).slots == Numbers{0});
+  CHECK(rig.of(hard(0x11010)).slots == Numbers{1});
+  CHECK(rig.sites.placed().slots[2] == Slot{0x12000, 8, PointKind::write});
+  CHECK(rig.sites.placed().slots[3] == Slot{0x12010, 4, PointKind::access});
+  CHECK_FALSE(rig.sites.placed().slots[4].has_value());
+}
+
+TEST_CASE("hardware points keep their slots and displace software points from theirs") {
+  Rig rig(emulating());
+  rig.have({software(0x11000), hard(0x11010), software(0x11001), software(0x11002)});
+  CHECK(rig.of(hard(0x11010)).slots == Numbers{0}); // first, whatever the order of adding
+  CHECK(rig.of(software(0x11000)).slots == Numbers{1});
+  CHECK(rig.of(software(0x11002)).slots == Numbers{3});
+  CHECK(rig.patched().empty());
+  rig.have({hard(0x11020), hard(0x11030)});
+  CHECK(rig.of(hard(0x11010)).slots == Numbers{0});
+  CHECK(rig.of(hard(0x11020)).method == Method::slots);
+  CHECK(rig.of(hard(0x11030)).method == Method::slots);
+  unsigned in_slots = 0;
+  for (const std::uint64_t at : {0x11000u, 0x11001u, 0x11002u})
+    in_slots += rig.of(software(at)).method == Method::slots ? 1u : 0u;
+  CHECK(in_slots == 1);
+  CHECK(rig.patched().size() == 2);
+  REQUIRE(rig.sites.remove(hard(0x11010)));
+  REQUIRE(rig.place());
+  CHECK_FALSE(rig.sites.placed().slots[0].has_value());
+  CHECK(rig.patched().size() == 2); // an instruction in place is not moved
+}
+
+TEST_CASE("a slot stays where it is while others come and go") {
+  Rig rig(hardware());
+  rig.have({hard(0x100), hard(0x200), hard(0x300), hard(0x400)});
+  REQUIRE(rig.sites.remove(hard(0x100)));
+  REQUIRE(rig.place());
+  CHECK(rig.of(hard(0x200)).slots == Numbers{1});
+  REQUIRE(rig.sites.remove(hard(0x300)));
+  rig.have({hard(0x500)});
+  CHECK(rig.of(hard(0x200)).slots == Numbers{1});
+  CHECK(rig.of(hard(0x400)).slots == Numbers{3});
+  CHECK(rig.of(hard(0x500)).slots == Numbers{0}); // the one that nothing held last
+  // out and in again between two runs, as gdb does at every stop
+  for (const std::uint64_t at : {0x400u, 0x200u, 0x500u})
+    REQUIRE(rig.sites.remove(hard(at)));
+  rig.have({hard(0x500), hard(0x400), hard(0x200)});
+  CHECK(rig.of(hard(0x200)).slots == Numbers{1});
+  CHECK(rig.of(hard(0x400)).slots == Numbers{3});
+  CHECK(rig.of(hard(0x500)).slots == Numbers{0});
+}
+
+TEST_CASE("equal slots are shared: two points of one address need one") {
+  Rig rig(emulating());
+  rig.have({hard(0x11000), hard(0x11001), hard(0x11002), hard(0x11003), software(0x11000),
+            software(0x11003)});
+  CHECK(rig.of(software(0x11000)).slots == rig.of(hard(0x11000)).slots);
+  CHECK(rig.of(software(0x11003)).slots == rig.of(hard(0x11003)).slots);
+  CHECK(rig.patched().empty());
+  Rig watches(hardware());
+  watches.have({watch(PointKind::write, 0x2000, 4), watch(PointKind::write, 0x2000, 12),
+                watch(PointKind::access, 0x2000, 8)});
+  CHECK(watches.of(watch(PointKind::write, 0x2000, 12)).slots.size() == 2);
+  CHECK(watches.of(watch(PointKind::write, 0x2000, 4)).slots.size() == 1);
+}
+
+TEST_CASE("one point too many is refused when it is added, and changes nothing") {
+  Rig rig(hardware());
+  rig.have({hard(0x100), hard(0x200), watch(PointKind::write, 0x2000, 16)});
+  for (const Point& point : {hard(0x300), watch(PointKind::read, 0x3000, 1)}) {
+    auto added = rig.add(point);
+    REQUIRE_FALSE(added);
+    CHECK(added.error().code == Code::no_free_slot);
+    CHECK(added.error().what.find("all 4 hardware slots are in use") != std::string::npos);
+  }
+  CHECK(rig.sites.placed().sites.size() == 3);
+  CHECK(rig.add(hard(0x200)));
+  CHECK(rig.add(software(0x11000)));
+}
+
+TEST_CASE("points that cannot be had are refused with the reason") {
+  HostFacts nothing;
+  Rig bare(nothing);
+  CHECK(bare.add(software(0x11000)).error().code == Code::unsupported);
+  CHECK(bare.add(hard(0x11000)).error().code == Code::unsupported);
+  CHECK(bare.add(watch(PointKind::write, 0x12000, 4)).error().code == Code::unsupported);
+  CHECK(bare.sites.placed().sites.empty());
+
+  Rig rig(hardware());
+  const Address physical{0x1000, {Space::Kind::physical, 0}},
+      rooted{0x1000, {Space::Kind::root, 0x7000}};
+  for (const Address& at : {physical, rooted}) {
+    auto added = rig.add({PointKind::hardware, at, 1});
+    REQUIRE_FALSE(added);
+    CHECK(added.error().code == Code::unsupported);
+    CHECK(added.error().what.find("linear addresses") != std::string::npos);
+  }
+  CHECK(rig.add(watch(PointKind::write, 0x2000, 0)).error().code == Code::bad_request);
+  CHECK(rig.add(watch(PointKind::write, ~std::uint64_t{0}, 2)).error().code == Code::bad_request);
+  CHECK(rig.add(watch(PointKind::write, ~std::uint64_t{0}, 1)));
+  CHECK(rig.add(watch(PointKind::write, 0x2000, 33)).error().code == Code::no_free_slot);
+  Rig stepping(emulating());
+  CHECK(stepping.add(watch(PointKind::write, 0x2000, 0x10000)));
+  CHECK(stepping.add(watch(PointKind::write, 0x2000, 0x10001)).error().code == Code::unsupported);
+}
+
+TEST_CASE("watches are stepped for where data breakpoints do not fire or compare other addresses") {
+  Rig rig(emulating());
+  rig.have({watch(PointKind::write, 0x12000, 100)});
+  CHECK(rig.sites.placed().stepping);
+  CHECK(rig.sites.placed().slots == decltype(rig.sites.placed().slots){});
+  Rig physical(hardware());
+  const Point point{PointKind::write, {0x2000, {Space::Kind::physical, 0}}, 4};
+  physical.have({point});
+  CHECK(physical.of(point).method == Method::stepping);
+  REQUIRE(physical.sites.remove(point));
+  REQUIRE(physical.place());
+  CHECK_FALSE(physical.sites.placed().stepping);
+}
+
+TEST_CASE("a software point that is not mapped takes a slot, is stepped for, or pends; then int3") {
+  const Point point = software(0x30100);
+  Rig with_slot(hardware());
+  with_slot.have({point});
+  CHECK(with_slot.of(point).method == Method::slots);
+  with_slot.late = true;
+  REQUIRE(with_slot.place());
+  CHECK(with_slot.of(point).method == Method::instruction);
+  CHECK(with_slot.patched() == Addresses{0x100});
+  CHECK_FALSE(with_slot.sites.placed().slots[0].has_value());
+
+  HostFacts facts = hardware();
+  facts.hardware_exec = facts.data_watch = false;
+  Rig stepped(facts);
+  stepped.have({point});
+  CHECK(stepped.of(point).method == Method::stepping);
+  CHECK(stepped.sites.placed().stepping);
+
+  facts.single_step = false;
+  Rig pending(facts);
+  pending.have({point});
+  CHECK(pending.of(point).method == Method::pending);
+  CHECK(pending.of(point).note == "no page here");
+  CHECK_FALSE(pending.sites.placed().stepping);
+  CHECK(pending.ram == pending.original);
+  pending.late = true;
+  REQUIRE(pending.place());
+  CHECK(pending.of(point).method == Method::instruction);
+}
+
+TEST_CASE("an instruction stays at the physical byte that its address meant at first") {
+  Rig rig(hardware());
+  rig.late = true;
+  rig.have({software(0x30100)});
+  rig.late = false;
+  REQUIRE(rig.place());
+  CHECK(rig.patched() == Addresses{0x100});
+  CHECK(rig.walks == 1);
+}
+
+TEST_CASE("software points at physical addresses and under a named root are instructions") {
+  Rig rig(hardware());
+  const Point physical{PointKind::software, {0x123, {Space::Kind::physical, 0}}, 1},
+      rooted{PointKind::software, {0x456, {Space::Kind::root, 0x7000}}, 1},
+      nowhere{PointKind::software, {0x456, {Space::Kind::root, 0x8000}}, 1},
+      outside{PointKind::software, {0x90000, {Space::Kind::physical, 0}}, 1};
+  rig.have({physical, rooted, nowhere, outside});
+  CHECK(rig.patched() == Addresses{0x123, 0x456});
+  CHECK(rig.of(nowhere).method == Method::pending);
+  CHECK(rig.of(nowhere).note == "no page here");
+  CHECK(rig.of(outside).method == Method::pending);
+  CHECK(rig.of(outside).note == "0x90000 is physical 0x90000, which is not memory");
+  Rig emulated(no_instructions()); // a slot cannot compare those; each instruction can be looked at
+  emulated.have({physical, rooted});
+  CHECK(emulated.of(physical).method == Method::stepping);
+  CHECK(emulated.of(rooted).method == Method::stepping);
+}
+
+TEST_CASE("two points on one physical byte are one patch, which goes with the last") {
+  Rig rig(hardware());
+  const Point physical{PointKind::software, {0x1000, {Space::Kind::physical, 0}}, 1};
+  rig.have({software(0x11000), physical});
+  CHECK(rig.patched() == Addresses{0x1000});
+  REQUIRE(rig.sites.remove(software(0x11000)));
+  REQUIRE(rig.place());
+  CHECK(rig.patched() == Addresses{0x1000});
+  REQUIRE(rig.sites.remove(physical));
+  REQUIRE(rig.place());
+  CHECK(rig.ram == rig.original);
+}
+
+TEST_CASE("where instructions are blocked they come out, and go back in when they are not") {
+  Rig rig(emulating());
+  rig.have({hard(0x11010), hard(0x11011), hard(0x11012), software(0x11000), software(0x11001)});
+  CHECK(rig.patched() == Addresses{0x1001});
+  rig.blocked = true;
+  REQUIRE(rig.place());
+  CHECK(rig.ram == rig.original);
+  CHECK(rig.of(software(0x11000)).method == Method::slots);
+  CHECK(rig.of(software(0x11001)).method == Method::stepping);
+  CHECK(rig.sites.placed().stepping);
+  rig.blocked = false;
+  REQUIRE(rig.place());
+  CHECK(rig.patched() == Addresses{0x1001});
+  CHECK_FALSE(rig.sites.placed().stepping);
+}
+
+TEST_CASE("a failing ioctl while placing leaves everything as it was") {
+  Rig rig(hardware());
+  rig.have({software(0x11000), hard(0x200)});
+  const Bytes before = rig.ram;
+  REQUIRE(rig.sites.remove(software(0x11000)));
+  REQUIRE(rig.add(software(0x11005)));
+  rig.error = EIO;
+  auto placed = rig.place();
+  REQUIRE_FALSE(placed);
+  CHECK(placed.error().sys_errno == EIO);
+  CHECK(rig.ram == before);
+  CHECK(rig.sites.placed().slots[0] == Slot{0x200, 1, PointKind::hardware});
+  rig.error = 0;
+  REQUIRE(rig.place());
+  CHECK(rig.patched() == Addresses{0x1005});
+}
+
+TEST_CASE("reads show the guest's bytes at every place of a range") {
+  Rig rig(hardware());
+  rig.have({software(0x11000), software(0x11003), software(0x11004)});
+  for (std::uint64_t at = 0xffc; at < 0x1008; ++at) {
+    for (std::size_t length = 0; length < 12; ++length) {
+      Bytes data(length);
+      REQUIRE(rig.memory.read(GuestPhys{at}, data) == length);
+      rig.sites.hide(GuestPhys{at}, data);
+      CHECK(std::equal(data.begin(), data.end(),
+                       rig.original.begin() + static_cast<std::ptrdiff_t>(at)));
+    }
+  }
+}
+
+TEST_CASE("writes go under the instruction at every place of a range") {
+  for (std::uint64_t at = 0xffc; at < 0x1008; ++at) {
+    for (std::size_t length = 0; length < 12; ++length) {
+      INFO(std::hex << at << " + " << length);
+      Rig rig(hardware());
+      rig.have({software(0x11000), software(0x11003), software(0x11004)});
+      Bytes data(length, std::byte{0x55});
+      if (length > 1) data[1] = int3; // the guest's own
+      Bytes want = rig.original;
+      std::copy(data.begin(), data.end(), want.begin() + static_cast<std::ptrdiff_t>(at));
+      rig.sites.absorb(GuestPhys{at}, data);
+      REQUIRE(rig.memory.write(GuestPhys{at}, data) == length);
+      for (const std::uint64_t site : {0x1000u, 0x1003u, 0x1004u})
+        CHECK(rig.ram[site] == int3);
+      Bytes all(0x4000);
+      rig.memory.read(GuestPhys{0}, all);
+      rig.sites.hide(GuestPhys{0}, all);
+      CHECK(all == want);
+      REQUIRE(rig.sites.withdraw(rig.memory));
+      CHECK(rig.ram == want);
+    }
+  }
+}
+
+TEST_CASE("a byte that the guest has written over ours shows, stays, and is kept") {
+  Rig rig(hardware());
+  rig.have({software(0x11000)});
+  rig.ram[0x1000] = std::byte{0x99};
+  Bytes seen(1, std::byte{0x99});
+  rig.sites.hide(GuestPhys{0x1000}, seen);
+  CHECK(seen[0] == std::byte{0x99});
+  REQUIRE(rig.place()); // the next run: the instruction is put over the new byte
+  CHECK(rig.ram[0x1000] == int3);
+  REQUIRE(rig.sites.withdraw(rig.memory));
+  CHECK(rig.ram[0x1000] == std::byte{0x99});
+}
+
+TEST_CASE("an int3 of the guest's own under a site is still there afterwards") {
+  Rig rig(hardware());
+  rig.ram[0x1000] = int3;
+  rig.have({software(0x11000)});
+  Bytes seen(1, int3);
+  rig.sites.hide(GuestPhys{0x1000}, seen);
+  CHECK(seen[0] == int3);
+  REQUIRE(rig.sites.withdraw(rig.memory));
+  CHECK(rig.ram[0x1000] == int3);
+}
+
+TEST_CASE("an instruction is lifted for a step and put back, also over a byte written meanwhile") {
+  Rig rig(hardware());
+  rig.have({software(0x11000)});
+  REQUIRE(rig.sites.lift(rig.memory, GuestPhys{0x1000}));
+  CHECK(rig.ram == rig.original);
+  CHECK(rig.sites.installed_at(GuestPhys{0x1000}));
+  REQUIRE(rig.sites.restore(rig.memory, GuestPhys{0x1000}));
+  CHECK(rig.patched() == Addresses{0x1000});
+  REQUIRE(rig.sites.lift(rig.memory, GuestPhys{0x1000}));
+  rig.ram[0x1000] = std::byte{0x99}; // the stepped instruction writes over itself
+  REQUIRE(rig.sites.restore(rig.memory, GuestPhys{0x1000}));
+  CHECK(rig.ram[0x1000] == int3);
+  REQUIRE(rig.sites.withdraw(rig.memory));
+  CHECK(rig.ram[0x1000] == std::byte{0x99});
+}
+
+TEST_CASE("withdrawn instructions are found and installed anew at the next run") {
+  Rig rig(hardware());
+  rig.have({software(0x11000)});
+  REQUIRE(rig.sites.withdraw(rig.memory));
+  CHECK(rig.ram == rig.original);
+  CHECK(rig.of(software(0x11000)).method == Method::pending);
+  REQUIRE(rig.place());
+  CHECK(rig.patched() == Addresses{0x1000});
+}
+
+TEST_CASE("after memory is loaded anew its bytes are the ones to keep") {
+  Rig rig(hardware());
+  rig.have({software(0x11000)});
+  rig.sites.forget_memory();
+  std::fill(rig.ram.begin(), rig.ram.end(), std::byte{0x11});
+  rig.original = rig.ram;
+  REQUIRE(rig.place());
+  CHECK(rig.patched() == Addresses{0x1000});
+  REQUIRE(rig.sites.withdraw(rig.memory));
+  CHECK(rig.ram == rig.original);
+}
