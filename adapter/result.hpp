@@ -54,6 +54,10 @@ private:
 struct Done {};
 using Status = Result<Done>;
 
+/// For a result on which nothing depends; the call says why.
+template <class T>
+void ignore(const Result<T>&) {}
+
 /// Unwraps, or returns the error to our caller (a GNU statement expression; g++ and clang have it).
 #define TRY(...)                                                                                   \
   ({                                                                                               \

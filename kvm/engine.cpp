@@ -85,12 +85,7 @@ Translator Engine::translator() {
 Result<Translation> Engine::translate(VcpuId id, Address at) {
   TRY(check(id, false));
   if (at.space.kind == Space::Kind::physical) return vmm_.cpu(id).translate(at);
-  if (running_) {
-    return Error{
-        Code::running,
-        "page tables are walked by the registers of a stopped vCPU; interrupt the guest, or "
-        "use physical addresses"};
-  }
+  if (running_) return tables_[index(id)]->translate(at);
   const bool named = at.space.kind == Space::Kind::root;
   const auto key =
       std::tuple{named ? ~std::size_t{0} : index(id), at.space.root, at.value / small_page};
@@ -100,7 +95,7 @@ Result<Translation> Engine::translate(VcpuId id, Address at) {
     out.physical.value += offset;
     return out;
   }
-  Translation out = TRY(on_vcpu(id, [&] { return vmm_.cpu(id).translate(at); }));
+  Translation out = TRY(with_registers(id, [&] { return vmm_.cpu(id).translate(at); }));
   Translation page = out;
   page.physical.value -= offset;
   translations_.emplace(key, std::move(page));

@@ -158,7 +158,7 @@ void Engine::finish_phase() {
   }
   for (const Point& point : to_remove_) {
     hits_.erase(point);
-    (void)sites_.remove(point).operator bool(); // gone already is as good
+    ignore(sites_.remove(point)); // gone already is as good
   }
 }
 

@@ -240,6 +240,7 @@ int main_with(const Options& options) {
 } // namespace kdbg::server
 
 int main(int argc, char** argv) try {
+  std::signal(SIGPIPE, SIG_IGN); // whoever reads the console may leave; the guest stays
   const auto options = kdbg::server::parse_options(argc, argv);
   if (const int* code = std::get_if<int>(&options)) return *code;
   return kdbg::server::main_with(std::get<kdbg::server::Options>(options));

@@ -144,17 +144,6 @@ Status put_image(const Image& image, Ram& ram) {
   return Done{};
 }
 
-x86::Segment flat(std::uint16_t selector, std::uint8_t type, bool long_mode) {
-  x86::Segment out{};
-  out.limit = 0xffffffff;
-  out.selector = selector;
-  out.type = type;
-  out.present = out.s = out.g = 1;
-  out.l = long_mode ? 1 : 0;
-  out.db = long_mode ? 0 : 1;
-  return out;
-}
-
 } // namespace
 
 Status load(const Image& image, const BootFiles& files, std::size_t vcpus, Ram& ram) {
@@ -172,8 +161,8 @@ void set_entry_state(const Image& image, std::size_t vcpu, x86::Regs& regs, x86:
   regs.rip = image.entry;
   regs.rax = regs.rdi = vcpu;
   regs.rbx = start_info;
-  sregs.cs = flat(long_mode ? code64 : code32, 11, long_mode);
-  sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat(data, 3, false);
+  sregs.cs = x86::flat(long_mode ? code64 : code32, 11, long_mode);
+  sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = x86::flat(data, 3, false);
   sregs.gdt = {gdt, sizeof gdt_entries - 1, {}};
   sregs.idt = {0, 0, {}};
   sregs.tr = x86::Segment{};

@@ -69,23 +69,23 @@ void turn_back(Vcpu& vcpu, std::uint64_t nanoseconds) {
   kvm_device_attr attribute{0, tsc_control, tsc_offset, reinterpret_cast<std::uint64_t>(&offset)};
   if (vcpu.ioctl(KVM_GET_DEVICE_ATTR, &attribute)) {
     offset -= ticks;
-    (void)vcpu.ioctl(KVM_SET_DEVICE_ATTR, &attribute).operator bool();
+    ignore(vcpu.ioctl(KVM_SET_DEVICE_ATTR, &attribute));
   } else {
     x86::OneMsr tsc;
     tsc.entry.index = msr_tsc;
     if (auto got = vcpu.ioctl(x86::get_msrs, &tsc); got && *got == 1) {
       tsc.entry.data -= std::min(tsc.entry.data, ticks);
-      (void)vcpu.ioctl(x86::set_msrs, &tsc).operator bool();
+      ignore(vcpu.ioctl(x86::set_msrs, &tsc));
     }
   }
   x86::OneMsr deadline;
   deadline.entry.index = msr_tsc_deadline;
   auto armed = vcpu.ioctl(x86::get_msrs, &deadline);
   if (armed && *armed == 1 && deadline.entry.data != 0) {
-    (void)vcpu.ioctl(x86::set_msrs, &deadline).operator bool();
+    ignore(vcpu.ioctl(x86::set_msrs, &deadline));
   }
   // tells the guest's soft-lockup watchdog; refused when the guest does not use the KVM clock
-  (void)vcpu.ioctl(KVM_KVMCLOCK_CTRL, nullptr).operator bool();
+  ignore(vcpu.ioctl(KVM_KVMCLOCK_CTRL, nullptr));
 }
 
 } // namespace
@@ -224,14 +224,14 @@ void Machine::hide_pause(std::chrono::nanoseconds held) {
   if (kernel_.ioctl(vm_, KVM_GET_CLOCK, &clock)) {
     clock.clock -= std::min<std::uint64_t>(clock.clock, nanoseconds);
     clock.flags = 0;
-    (void)kernel_.ioctl(vm_, KVM_SET_CLOCK, &clock).operator bool();
+    ignore(kernel_.ioctl(vm_, KVM_SET_CLOCK, &clock));
   }
   for (auto& vcpu : vcpus_) {
     runner_->on_vcpu(vcpu->id(), [&] { turn_back(*vcpu, nanoseconds); });
   }
   kvm_pit_state2 pit{};
   if (options_.irqchip && kernel_.ioctl(vm_, KVM_GET_PIT2, &pit)) {
-    (void)kernel_.ioctl(vm_, KVM_SET_PIT2, &pit).operator bool();
+    ignore(kernel_.ioctl(vm_, KVM_SET_PIT2, &pit));
   }
 }
 

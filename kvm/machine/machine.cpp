@@ -49,7 +49,7 @@ Machine::Machine(Kernel& kernel,
                 if (!options_.irqchip) return;
                 kvm_irq_level line{{Serial::irq}, level ? 1u : 0u};
                 // nothing can be done about a lost edge on a vCPU thread; the guest polls again
-                (void)kernel_.ioctl(vm_, KVM_IRQ_LINE, &line).operator bool();
+                ignore(kernel_.ioctl(vm_, KVM_IRQ_LINE, &line));
               }) {}
 
 Machine::~Machine() {

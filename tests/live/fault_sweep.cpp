@@ -126,7 +126,7 @@ Outcome live(FailingKernel& kernel,
     note(engine.read_memory(VcpuId{0}, Address{site}, 16));
   }
   for (const Point& point : points)
-    (void)engine.remove(point).operator bool();
+    ignore(engine.remove(point));
   kernel.heal();
   if (!engine.withdraw()) return Outcome::dirty;
   Bytes after(16);
@@ -156,7 +156,7 @@ int main(int argc, char** argv) {
   int probes = 0;
   for (;; ++probes) {
     FailingKernel kernel(probes);
-    (void)x86::probe(kernel).operator bool();
+    ignore(x86::probe(kernel));
     if (!kernel.failed()) break;
   }
   for (int n = 0;; ++n) {

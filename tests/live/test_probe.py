@@ -1,10 +1,13 @@
 """What the host can do, as it is printed and as clients are told."""
 
 import json
+import os
+import shutil
 import subprocess
+import tempfile
 import time
 
-from check import case, equal, holds
+from check import Skip, case, equal, holds
 from machine import Machine, Settings
 
 
@@ -63,3 +66,34 @@ def trace_is_text():
     for part in ("-> $", "<- $", "Z1,", "vCont;c"):
         holds(part in text, f"no {part!r} in the trace")
     holds(all(" " <= c or c == "\n" for c in text), "bytes that are no text")
+
+
+def says_no_kvm(command, words):
+    """Exit status 3, and one line that says what is missing and what to do."""
+    run = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    if run.returncode == 1 and "kvmdbg" not in run.stderr:
+        raise Skip(f"{command[0]}: {run.stderr.strip()}")
+    equal(run.returncode, 3, "exit status: " + run.stderr)
+    for word in words:
+        holds(word in run.stderr, f"{word!r} is not in {run.stderr!r}")
+
+
+@case(needs=["kvmdbg"])
+def no_kvm_device():
+    """A machine whose kernel has no /dev/kvm: the program says so and what to do."""
+    hidden = f"mount -t tmpfs none /dev && exec {os.path.abspath(Settings.kvmdbg)}"
+    words = ["/dev/kvm", "no KVM device", "load kvm_intel"]
+    says_no_kvm(["unshare", "-m", "sh", "-c", hidden + " probe"], words)
+    image = os.path.join(os.path.abspath(Settings.guests), "points.elf")
+    says_no_kvm(["unshare", "-m", "sh", "-c", f"{hidden} run {image}"], words)
+
+
+@case(needs=["kvmdbg"])
+def no_permission():
+    if os.geteuid() != 0 or os.stat("/dev/kvm").st_mode & 0o006:
+        raise Skip("needs root, and a /dev/kvm that is not open to everybody")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        program = shutil.copy(Settings.kvmdbg, folder)
+        says_no_kvm(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "probe"],
+                    ["/dev/kvm", "no permission", "group"])

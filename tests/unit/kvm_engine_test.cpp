@@ -340,3 +340,33 @@ TEST_CASE("whatever ioctl fails, the caller hears of it and no site is left behi
     CHECK(n > 20);
   }
 }
+
+TEST_CASE(
+    "on a KVM that can do nothing, every wish is refused with a reason and the guest still runs") {
+  Rig rig(HostFacts{}, {0x90, 0xf4});
+  for (const PointKind kind :
+       {PointKind::software, PointKind::hardware, PointKind::write, PointKind::access}) {
+    auto refused = rig.engine.insert(VcpuId{0}, at(kind, entry));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::unsupported);
+    CHECK(refused.error().what.size() > 40);
+  }
+  CHECK(rig.resume(Motion::step).error().code == Code::unsupported);
+  CHECK(rig.vmm.rip() == entry);
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.last<Halted>() != nullptr);
+}
+
+TEST_CASE(
+    "while the guest runs, physical memory and the page tables of the last stop can be read") {
+  Rig rig(hardware(), {0x90, 0xeb, 0xfd});
+  REQUIRE(rig.engine.resume(Resume{{Motion::run}})); // not drained: it runs
+  REQUIRE(rig.engine.running());
+  CHECK(rig.engine.read_memory(VcpuId{0}, Address{entry, {Space::Kind::physical}}, 1));
+  CHECK(rig.engine.read_memory(VcpuId{0}, Address{entry}, 1));
+  CHECK(rig.engine.read_register(VcpuId{0}, RegisterId{0}).error().code == Code::running);
+  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry)).error().code == Code::running);
+  rig.engine.interrupt({});
+  rig.vmm.drain();
+  CHECK(rig.last<Interrupted>() != nullptr);
+}

@@ -20,6 +20,18 @@ struct Segment {
   std::uint8_t type, present, dpl, db, s, l, g, avl, unusable, padding;
 };
 
+/// Base 0, limit 4 GiB, ring 0. `type` as in a descriptor: 11 code, 3 data, both accessed.
+constexpr Segment flat(std::uint16_t selector, std::uint8_t type, bool long_mode) {
+  Segment out{};
+  out.limit = 0xffffffff;
+  out.selector = selector;
+  out.type = type;
+  out.present = out.s = out.g = 1;
+  out.l = long_mode ? 1 : 0;
+  out.db = long_mode ? 0 : 1;
+  return out;
+}
+
 struct DescriptorTable {
   std::uint64_t base;
   std::uint16_t limit;

@@ -10,17 +10,6 @@ constexpr std::uint64_t pml4 = 0x1000, pdpt = 0x2000, pd = 0x3000, gdt = 0x4000,
 constexpr std::size_t vectors = 64;
 constexpr std::uint8_t opcode_hlt = 0xf4;
 
-Segment flat(std::uint16_t selector, std::uint8_t type, bool is_code) {
-  Segment out{};
-  out.limit = 0xffffffff;
-  out.selector = selector;
-  out.type = type;
-  out.present = out.s = out.g = 1;
-  out.l = is_code ? 1 : 0;
-  out.db = is_code ? 0 : 1;
-  return out;
-}
-
 } // namespace
 
 Result<std::unique_ptr<MicroGuest>> MicroGuest::create(Kernel& kernel, bool irqchip) {
