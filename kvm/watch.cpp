@@ -5,6 +5,8 @@
 namespace kdbg::kvm {
 namespace {
 
+constexpr std::uint64_t small_page = 4096;
+
 /// Does this kind of watch report such an access?
 bool reports(PointKind kind, bool read, bool wrote) {
   if (kind == PointKind::write) return wrote;
@@ -30,7 +32,7 @@ Status Watches::resolve(Watched& watched,
       watched.pieces.clear();
       return Done{};
     }
-    const std::uint64_t page = where->page_size == 0 ? 4096 : where->page_size;
+    const std::uint64_t page = where->page_size == 0 ? small_page : where->page_size;
     const std::uint64_t count =
         std::min(watched.point.length - done, page - (where->physical.value & (page - 1)));
     watched.pieces.push_back({where->physical.value, count, at.value});
@@ -68,28 +70,35 @@ Status Watches::begin(const Placed& placed,
   return Done{};
 }
 
+/// `count` bytes at `physical`, all in one page, against every piece of the watch.
+void Watches::add_touch(Touch& touch,
+                        const Watched& watched,
+                        const Access& access,
+                        std::uint64_t physical,
+                        std::uint64_t count) {
+  for (const Piece& piece : watched.pieces) {
+    if (!overlaps(physical, count, piece.physical, piece.length)) continue;
+    const std::uint64_t first =
+        piece.linear + (std::max(physical, piece.physical) - piece.physical);
+    touch.address = touch.read || touch.wrote ? std::min(touch.address, first) : first;
+    touch.read |= access.reads;
+    touch.wrote |= access.writes;
+  }
+}
+
 Result<Watches::Touch>
 Watches::touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& accesses) const {
   Touch out{false, false, watched.point.at.value};
-  bool any = false;
   for (const Access& access : accesses) {
     for (std::uint64_t done = 0; done < access.length;) { // page by page
       auto where = cpu.translate(Address{access.address + done});
       if (!where && where.error().code == Code::kernel) return where.error();
       if (!where) break; // it will fault
-      const std::uint64_t physical = where->physical.value,
-                          page = where->page_size == 0 ? 4096 : where->page_size,
-                          count = std::min(access.length - done, page - (physical & (page - 1)));
+      const std::uint64_t physical = where->physical.value;
+      const std::uint64_t page = where->page_size == 0 ? small_page : where->page_size;
+      const std::uint64_t count = std::min(access.length - done, page - (physical & (page - 1)));
+      add_touch(out, watched, access, physical, count);
       done += count;
-      for (const Piece& piece : watched.pieces) {
-        if (!overlaps(physical, count, piece.physical, piece.length)) continue;
-        out.read |= access.reads;
-        out.wrote |= access.writes;
-        const std::uint64_t first =
-            piece.linear + (std::max(physical, piece.physical) - piece.physical);
-        out.address = any ? std::min(out.address, first) : first;
-        any = true;
-      }
     }
   }
   return out;

@@ -42,6 +42,11 @@ private:
   };
   Status resolve(Watched& watched, const std::function<Result<Translation>(Address)>& translate);
   Bytes read(const Watched& watched) const;
+  static void add_touch(Touch& touch,
+                        const Watched& watched,
+                        const Access& access,
+                        std::uint64_t physical,
+                        std::uint64_t count);
   Result<Touch>
   touch_of(const Watched& watched, Cpu& cpu, const std::vector<Access>& accesses) const;
 
