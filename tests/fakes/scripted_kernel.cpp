@@ -170,6 +170,11 @@ void ScriptedKernel::deliver(Vcpu& vcpu) {
 /// One entry: until an exit. Returns an errno.
 int ScriptedKernel::run(Vcpu& vcpu) {
   auto& page = *reinterpret_cast<kvm_run*>(vcpu.run.data());
+  if (const auto forced = std::exchange(next_exit, {})) {
+    page.exit_reason = forced->reason;
+    std::memcpy(&page.hw, &forced->detail, sizeof forced->detail);
+    return 0;
+  }
   if (std::exchange(vcpu.traps_after_out, false) && (vcpu.debug.control & debug_single_step) != 0) {
     return debug_exit(vcpu, db, dr6_fixed | dr6_bs);
   }

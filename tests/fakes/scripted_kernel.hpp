@@ -8,6 +8,7 @@
 #include <linux/kvm.h>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace kdbg::test {
@@ -24,6 +25,12 @@ public:
        honours_resume_flag = true;
   bool step_holds = true; ///< SINGLESTEP stays armed after a step
   bool squashes_out_step = false;
+  /// The next KVM_RUN ends like this at once, with this in the exit's first word.
+  struct Exit {
+    std::uint32_t reason = 0;
+    std::uint64_t detail = 0;
+  };
+  std::optional<Exit> next_exit;
 
   /// The nth ioctl from now (0-based) fails with this errno; KVM_RUN counts too.
   void fail_nth(int n, int error) {

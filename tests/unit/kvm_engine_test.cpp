@@ -370,3 +370,24 @@ TEST_CASE(
   rig.vmm.drain();
   CHECK(rig.last<Interrupted>() != nullptr);
 }
+
+TEST_CASE("what the guest cannot survive is a stop with the registers as they are") {
+  struct End {
+    test::ScriptedKernel::Exit exit;
+    std::string_view words;
+  };
+  const End ends[] = {{{KVM_EXIT_SHUTDOWN, 0}, "triple fault"},
+                      {{KVM_EXIT_FAIL_ENTRY, 0x80000021}, "0x80000021"},
+                      {{KVM_EXIT_INTERNAL_ERROR, 3}, "KVM internal error 3"}};
+  for (const End& end : ends) {
+    Rig rig(hardware(), {0x90, 0xf4});
+    rig.vmm.kernel.next_exit = end.exit;
+    REQUIRE(rig.resume(Motion::run));
+    REQUIRE(rig.last<Crashed>() != nullptr);
+    CHECK(rig.last<Crashed>()->what.find(end.words) != std::string::npos);
+    CHECK(rig.vmm.rip() == entry);
+    CHECK(rig.engine.read_register(VcpuId{0}, rig.engine.arch().pc));
+    REQUIRE(rig.resume(Motion::run)); // a client may mend it and go on
+    CHECK(rig.last<Halted>() != nullptr);
+  }
+}
