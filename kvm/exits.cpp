@@ -49,8 +49,8 @@ Result<bool> Engine::prepare_entry(VcpuId id) {
 
 Verdict Engine::before_run(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
-  vmm_.vcpu(id).run_page().immediate_exit =
-      0; // before the look at halting(): a later kick sets it again
+  // Before the look at halting(): a later kick sets it again.
+  vmm_.vcpu(id).run_page().immediate_exit = 0;
   if (run.completing) {
     // Whoever will look at this vCPU must find the served exit completed; a free run does it by
     // itself.
