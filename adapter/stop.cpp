@@ -43,4 +43,13 @@ std::string describe(const StopReason& reason) {
       reason);
 }
 
+std::optional<int> powered_off(const Stop& stop) {
+  for (const VcpuStop& stopped : stop.vcpus) {
+    for (const StopReason& reason : stopped.reasons) {
+      if (const auto* off = std::get_if<PoweredOff>(&reason)) return off->status;
+    }
+  }
+  return {};
+}
+
 } // namespace kdbg

@@ -78,6 +78,9 @@ struct Match : F... {
 template <class... F>
 Match(F...) -> Match<F...>;
 
+/// The status that the guest wants to end with, when it asked to.
+std::optional<int> powered_off(const Stop& stop);
+
 /// "hardware point at 0x1000", "interrupted by client 2": for logs and people.
 std::string describe(const StopReason& reason);
 

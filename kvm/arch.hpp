@@ -87,6 +87,7 @@ struct StepPlan {
 class PageTables {
 public:
   virtual ~PageTables() = default;
+  /// With `levels`, for people.
   virtual Result<Translation> translate(Address at) const = 0;
 };
 
@@ -106,6 +107,7 @@ public:
   virtual Result<GuestVirt> pc() = 0;
   virtual Result<Bytes> read(RegisterId id) = 0;
   virtual Status write(RegisterId id, ByteView value) = 0;
+  /// Without `levels`: every step comes by here.
   virtual Result<Translation> translate(Address at) = 0;
   virtual Result<std::unique_ptr<PageTables>> page_tables() = 0;
   /// The page-table root in use, as a cache key.

@@ -79,10 +79,17 @@ Status Engine::write_register(VcpuId id, RegisterId reg, ByteView value) {
 }
 
 Translator Engine::translator() {
-  return [this](VcpuId id, Address at) { return translate(id, at); };
+  return [this](VcpuId id, Address at) { return locate(id, at); };
 }
 
 Result<Translation> Engine::translate(VcpuId id, Address at) {
+  TRY(check(id, false));
+  if (running_ || at.space.kind == Space::Kind::physical) return locate(id, at);
+  const auto tables = TRY(with_registers(id, [&] { return vmm_.cpu(id).page_tables(); }));
+  return tables->translate(at);
+}
+
+Result<Translation> Engine::locate(VcpuId id, Address at) {
   TRY(check(id, false));
   if (at.space.kind == Space::Kind::physical) return vmm_.cpu(id).translate(at);
   if (running_) return tables_[index(id)]->translate(at);
@@ -109,7 +116,7 @@ Result<Bytes> Engine::read_memory(VcpuId id, Address at, std::size_t length) {
   while (done < length) {
     Address here = at;
     here.value += done;
-    auto where = translate(id, here);
+    auto where = locate(id, here);
     if (!where && done == 0) return where.error();
     if (!where) break;
     const std::size_t count =
@@ -134,7 +141,7 @@ Status Engine::write_memory(VcpuId id, Address at, ByteView data) {
   for (std::size_t done = 0; done < data.size();) {
     Address here = at;
     here.value += done;
-    const auto where = TRY(translate(id, here));
+    const auto where = TRY(locate(id, here));
     const std::size_t count =
         std::min<std::uint64_t>(data.size() - done, small_page - here.value % small_page);
     Bytes probe(count);

@@ -93,13 +93,14 @@ private:
   std::vector<VcpuStop> gather();
   void publish_stop(std::vector<VcpuStop> vcpus);
   VcpuId interrupted_vcpu() const;
-  std::optional<int> powered_off() const;
   Result<std::optional<GuestPhys>> instruction_at(VcpuId id);
   Result<bool> prepare_vcpu(VcpuId id);
   Status remember_tables();
 
   Status check(VcpuId id, bool needs_stop) const;
   Translator translator();
+  /// Through the cache of this stop; without `levels`.
+  Result<Translation> locate(VcpuId id, Address at);
   template <class F>
   auto on_vcpu(VcpuId id, F work) {
     std::optional<decltype(work())> out;

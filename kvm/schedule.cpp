@@ -82,7 +82,7 @@ Status Engine::resume(const Resume& how) {
   if (steps && !facts_.single_step) {
     return Error{Code::unsupported, "single-step does not work on this host's KVM"};
   }
-  if (const auto status = powered_off()) {
+  if (const auto status = powered_off(stop_)) {
     ended_ = running_ = true;
     vmm_.post([this, status] { publish_(Gone{*status}); });
     return Done{};
@@ -106,15 +106,6 @@ Status Engine::remember_tables() {
     tables_.push_back(TRY(with_registers(id, [&] { return vmm_.cpu(id).page_tables(); })));
   }
   return Done{};
-}
-
-std::optional<int> Engine::powered_off() const {
-  for (const VcpuStop& stopped : stop_.vcpus) {
-    for (const StopReason& reason : stopped.reasons) {
-      if (const auto* off = std::get_if<PoweredOff>(&reason)) return off->status;
-    }
-  }
-  return {};
 }
 
 void Engine::begin_phase() {

@@ -18,7 +18,6 @@ public:
 
   VcpuId id() const { return id_; }
   kvm_run& run_page() { return *run_; }
-  Kernel& kernel() { return kernel_; }
 
   Result<int> ioctl(unsigned long request, void* argument) {
     return kernel_.ioctl(fd_, request, argument);

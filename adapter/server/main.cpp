@@ -71,16 +71,6 @@ gdb::KillPolicy kill_policy(const std::string& word) {
   return word == "poweroff" ? gdb::KillPolicy::poweroff : gdb::KillPolicy::detach;
 }
 
-/// The status that a stop ends the guest with, if it is that kind of stop.
-std::optional<int> powered_off(const Stop& stop) {
-  for (const VcpuStop& stopped : stop.vcpus) {
-    for (const StopReason& reason : stopped.reasons) {
-      if (const auto* off = std::get_if<PoweredOff>(&reason)) return off->status;
-    }
-  }
-  return {};
-}
-
 /// The guest cannot go on by itself: the person at the terminal should hear of it.
 bool came_to_an_end(const Stop& stop) {
   const auto& reasons = stop.vcpus.front().reasons;

@@ -169,7 +169,7 @@ Result<Translation> X86Cpu::translate(Address at) {
   TRY(load_sregs());
   Paging paging{sregs_->cr0, sregs_->cr3, sregs_->cr4, sregs_->efer};
   if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
-  return walk(paging, memory_, at.value);
+  return walk(paging, memory_, at.value, Detail::none);
 }
 
 namespace {

@@ -98,7 +98,7 @@ private:
   struct Before {
     Instruction instruction;
     Regs regs{};
-    std::uint64_t cs_selector = 0, cs_base = 0;
+    std::uint64_t cs_selector = 0;
     bool guest_tf = false;
     std::uint64_t flags_to_load = 0; ///< image that popf, iret or sysret takes
     bool interrupts_off = false;

@@ -195,8 +195,7 @@ Instruction decode(ByteView code, CodeMode mode) {
   }
   Instruction out{kind_of(instruction.mnemonic), instruction.length,
                   static_cast<std::uint8_t>(instruction.operand_width / 8)};
-  out.repeats = (instruction.attributes &
-                 (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) != 0;
+  out.repeats = (instruction.attributes & repeats_mask) != 0;
   out.calls = instruction.meta.category == ZYDIS_CATEGORY_CALL;
   if (out.kind == Kind::plain && loads_ss(instruction, operands)) out.kind = Kind::load_ss;
   return out;

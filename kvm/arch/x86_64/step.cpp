@@ -68,13 +68,9 @@ Result<StepPlan> X86Cpu::begin_step() {
   TRY(load_regs());
   TRY(load_sregs());
   const Bytes code = TRY(code_at_pc());
-  before_ = Before{decode(code, code_mode(*sregs_)),
-                   *regs_,
-                   sregs_->cs.selector,
-                   sregs_->cs.base,
-                   guest_trap_flag(),
-                   0,
-                   (regs_->rflags & flag_if) == 0};
+  before_ =
+      Before{decode(code, code_mode(*sregs_)), *regs_, sregs_->cs.selector, guest_trap_flag(), 0,
+             (regs_->rflags & flag_if) == 0};
   const unsigned width = before_.instruction.operand_bytes;
   if (before_.instruction.kind == Kind::popf) {
     flags_image(stack_address(regs_->rsp), width, before_.flags_to_load);

@@ -24,8 +24,11 @@ constexpr Level pdpt{"PDPTE", 30, 9, true, true}, pae_pdpt{"PDPTE", 30, 2, false
 constexpr Level pd{"PDE", 21, 9, true, true}, pt{"PTE", 12, 9, false, true};
 constexpr Level legacy_pd{"PDE", 22, 10, true, true}, legacy_pt{"PTE", 12, 10, false, true};
 
+constexpr Level five_levels[] = {pml5, pml4, pdpt, pd, pt}, four_levels[] = {pml4, pdpt, pd, pt};
+constexpr Level pae_levels[] = {pae_pdpt, pd, pt}, legacy_levels[] = {legacy_pd, legacy_pt};
+
 struct Mode {
-  std::vector<Level> levels;
+  std::span<const Level> levels;
   unsigned entry_bytes;
   std::uint64_t root;
 };
@@ -34,12 +37,12 @@ Mode mode_of(const Paging& paging) {
   const bool pae = (paging.cr4 & cr4_pae) != 0;
   if ((paging.efer & efer_lma) != 0) {
     if ((paging.cr4 & cr4_la57) != 0) {
-      return {{pml5, pml4, pdpt, pd, pt}, 8, paging.cr3 & address_bits};
+      return {five_levels, 8, paging.cr3 & address_bits};
     }
-    return {{pml4, pdpt, pd, pt}, 8, paging.cr3 & address_bits};
+    return {four_levels, 8, paging.cr3 & address_bits};
   }
-  if (pae) return {{pae_pdpt, pd, pt}, 8, paging.cr3 & 0xffffffe0};
-  return {{legacy_pd, legacy_pt}, 4, paging.cr3 & 0xfffff000};
+  if (pae) return {pae_levels, 8, paging.cr3 & 0xffffffe0};
+  return {legacy_levels, 4, paging.cr3 & 0xfffff000};
 }
 
 /// A large page of 32-bit paging keeps physical bits 32-39 in bits 13-20 (PSE-36).
@@ -63,13 +66,30 @@ Status canonical(const Paging& paging, std::uint64_t linear) {
   return Error{Code::memory_fault, fmt::format("{:#x} is not canonical", linear)};
 }
 
+Result<std::uint64_t> present_entry(const GuestMemory& memory,
+                                    const Level& level,
+                                    GuestPhys at,
+                                    unsigned bytes,
+                                    std::uint64_t linear) {
+  std::uint64_t entry = 0;
+  const auto raw = std::as_writable_bytes(std::span(&entry, 1)).first(bytes);
+  if (memory.read(at, raw) != raw.size()) {
+    return Error{Code::memory_fault, fmt::format("{:#x}: {} at physical {:#x} is not in memory",
+                                                 linear, level.name, at.value)};
+  }
+  if ((entry & present) != 0) return entry;
+  return Error{Code::memory_fault, fmt::format("{:#x}: no page ({} at {:#x} is {:#x})", linear,
+                                               level.name, at.value, entry)};
+}
+
 } // namespace
 
-Result<Translation> walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear) {
+Result<Translation>
+walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear, Detail detail) {
   Translation out;
   if ((paging.cr0 & cr0_pg) == 0) {
     out.physical = GuestPhys{linear};
-    out.levels.emplace_back("paging off: physical is linear");
+    if (detail == Detail::levels) out.levels.emplace_back("paging off: physical is linear");
     return out;
   }
   TRY(canonical(paging, linear));
@@ -79,16 +99,9 @@ Result<Translation> walk(const Paging& paging, const GuestMemory& memory, std::u
     const Level& level = mode.levels[depth];
     const std::uint64_t index = linear >> level.shift & ((1u << level.index_bits) - 1);
     const GuestPhys at{table + index * mode.entry_bytes};
-    std::uint64_t entry = 0;
-    auto raw = std::as_writable_bytes(std::span(&entry, 1)).first(mode.entry_bytes);
-    if (memory.read(at, raw) != raw.size()) {
-      return Error{Code::memory_fault, fmt::format("{:#x}: {} at physical {:#x} is not in memory",
-                                                   linear, level.name, at.value)};
-    }
-    out.levels.push_back(fmt::format("{} {:#x}: {:#x}", level.name, at.value, entry));
-    if ((entry & present) == 0) {
-      return Error{Code::memory_fault, fmt::format("{:#x}: no page ({} at {:#x} is {:#x})", linear,
-                                                   level.name, at.value, entry)};
+    const std::uint64_t entry = TRY(present_entry(memory, level, at, mode.entry_bytes, linear));
+    if (detail == Detail::levels) {
+      out.levels.push_back(fmt::format("{} {:#x}: {:#x}", level.name, at.value, entry));
     }
     if (level.has_permissions) {
       out.writable = out.writable && (entry & writable) != 0;

@@ -10,7 +10,13 @@ struct Paging {
   std::uint64_t cr0 = 0, cr3 = 0, cr4 = 0, efer = 0;
 };
 
+/// Whether a walk also writes its levels down for people, which costs more than the walk.
+enum class Detail : std::uint8_t { none, levels };
+
 /// Code::memory_fault names the level without a page.
-Result<Translation> walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear);
+Result<Translation> walk(const Paging& paging,
+                         const GuestMemory& memory,
+                         std::uint64_t linear,
+                         Detail detail = Detail::levels);
 
 } // namespace kdbg::kvm::x86
