@@ -74,9 +74,19 @@ std::string describe(const Point& point);
 /// What one vCPU does during a run.
 enum class Motion : std::uint8_t { hold, run, step };
 
+/// Linear addresses [begin, end).
+struct StepRange {
+  std::uint64_t begin = 0, end = 0;
+  constexpr bool holds(std::uint64_t at) const { return at >= begin && at < end; }
+  auto operator<=>(const StepRange&) const = default;
+};
+
 /// One entry per vCPU, in VcpuId order. At least one vCPU must not be held.
 struct Resume {
   std::vector<Motion> motions;
+  /// One per vCPU, or none at all. A vCPU that steps goes on stepping while its pc is in its
+  /// range and nothing else stops it; it may stop earlier, as when it waits for an interrupt.
+  std::vector<StepRange> ranges{};
 };
 
 } // namespace kdbg

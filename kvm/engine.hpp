@@ -55,6 +55,7 @@ private:
   /// What one vCPU is about in this run.
   struct VcpuRun {
     Motion motion = Motion::hold;
+    StepRange range;                  ///< a step goes on in here
     bool off_site = false;            ///< first step off the site at its pc, then `motion`
     bool stepping = false;            ///< the entry under way is a single step
     std::optional<unsigned> end_slot; ///< slot that ends this step, beside its trap
@@ -80,6 +81,7 @@ private:
   Result<bool> executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
   Result<Verdict> take_trap(VcpuId id, const Trap& trap);
   Result<Verdict> take_step(VcpuId id);
+  Result<bool> steps_on(VcpuId id);
 
   // schedule.cpp
   Status place_sites();

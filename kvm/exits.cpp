@@ -226,7 +226,6 @@ Result<Verdict> Engine::take_step(VcpuId id) {
   const bool alone = lifted_.has_value();
   run.off_site = false;
   run.passed.reset();
-  if (run.motion == Motion::step) run.reasons.emplace_back(Stepped{});
   // Arriving at a site is hitting it: the step that ends there and the hit are one stop. A slot
   // that ended this step has been added already.
   const bool arrived = run.motion == Motion::step || sites_.placed().stepping;
@@ -234,8 +233,20 @@ Result<Verdict> Engine::take_step(VcpuId id) {
     return std::holds_alternative<HitPoint>(r);
   });
   if (arrived && !known) TRY(add_execution_hits(id));
+  if (run.motion == Motion::step && !TRY(steps_on(id))) {
+    run.reasons.emplace_back(Stepped{});
+  }
   if (run.reasons.empty() && alone) return Verdict::park;
   return conclude(id);
+}
+
+/// Whether a vCPU that steps through a range has reason to go on. One that waits for an interrupt
+/// has not: its next step would not end.
+Result<bool> Engine::steps_on(VcpuId id) {
+  const VcpuRun& run = runs_[index(id)];
+  Cpu& cpu = vmm_.cpu(id);
+  if (!run.reasons.empty() || run.halted || !run.range.holds(TRY(cpu.pc()).value)) return false;
+  return !cpu.may_wait() || !TRY(cpu.waiting());
 }
 
 Verdict Engine::conclude(VcpuId id) {

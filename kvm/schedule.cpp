@@ -61,6 +61,7 @@ Status Engine::prepare_run(const Resume& how) {
     const VcpuId id{static_cast<std::uint32_t>(i)};
     VcpuRun& run = runs_[i];
     run.motion = how.motions[i];
+    run.range = how.ranges.empty() ? StepRange{} : how.ranges[i];
     run.off_site = run.stepping = false;
     run.reasons.clear();
     if (run.motion != Motion::hold && TRY(prepare_vcpu(id))) solo_.push_back(id);
@@ -71,8 +72,9 @@ Status Engine::prepare_run(const Resume& how) {
 Status Engine::resume(const Resume& how) {
   if (ended_) return Error{Code::closed, "the guest has ended"};
   if (running_) return Error{Code::running, "the guest is running already"};
-  if (how.motions.size() != runs_.size()) {
-    return Error{Code::bad_request, "a resume needs one motion per vCPU"};
+  if (how.motions.size() != runs_.size() ||
+      (!how.ranges.empty() && how.ranges.size() != runs_.size())) {
+    return Error{Code::bad_request, "a resume needs one motion per vCPU, and one range or none"};
   }
   if (std::all_of(how.motions.begin(), how.motions.end(),
                   [](Motion m) { return m == Motion::hold; })) {

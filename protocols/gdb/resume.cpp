@@ -39,19 +39,19 @@ Result<std::optional<VcpuStop>> take_untold(Conversation& c, const std::vector<M
   return std::optional<VcpuStop>{};
 }
 
-Answer resume(Conversation& c, std::vector<Motion> motions) {
+Answer resume(Conversation& c, Resume how) {
   if (c.gone) return say(render_exit(c));
   if (!c.target().running()) {
-    if (auto stop = TRY(take_untold(c, motions))) {
+    if (auto stop = TRY(take_untold(c, how.motions))) {
       return say(c.tell(Stop{c.target().stop().epoch, {*std::move(stop)}}));
     }
   }
-  const bool moves = std::any_of(motions.begin(), motions.end(),
+  const bool moves = std::any_of(how.motions.begin(), how.motions.end(),
                                  [](Motion motion) { return motion != Motion::hold; });
   // No run, no stop to wait for: the present one is the answer.
   if (!moves && !c.target().running()) return say(c.tell(c.target().stop()));
   const bool owed = std::exchange(c.stop_owed, true);
-  if (auto resumed = c.session.execute(ResumeGuest{{std::move(motions)}}); !resumed) {
+  if (auto resumed = c.session.execute(ResumeGuest{std::move(how)}); !resumed) {
     c.stop_owed = owed;
     return resumed.error();
   }
@@ -73,32 +73,12 @@ Answer why_stopped(Conversation& c, std::string_view) {
 // vCont
 
 Answer list_actions(Conversation&, std::string_view) {
-  return say("vCont;c;C;s;S;t");
-}
-
-/// `c`, `C05`, `s`, `S05`, `t`. Signals mean nothing to a machine and are dropped.
-Result<Motion> parse_verb(std::string_view text) {
-  if (text.empty()) return Error{Code::bad_request, "an empty vCont action"};
-  const char letter = text.front();
-  Scanner scanner(text.substr(1));
-  if (letter == 'C' || letter == 'S') TRY(scanner.hex("signal"));
-  TRY(scanner.finish());
-  switch (letter) {
-  case 'c':
-  case 'C':
-    return Motion::run;
-  case 's':
-  case 'S':
-    return Motion::step;
-  case 't':
-    return Motion::hold;
-  default:
-    return Error{Code::bad_request, fmt::format("no vCont action '{}'", letter)};
-  }
+  return say("vCont;c;C;s;S;t;r");
 }
 
 struct Action {
   Motion motion = Motion::hold;
+  StepRange range{};
   ThreadRef whom{ThreadRef::Kind::all};
 
   bool means(VcpuId vcpu, VcpuId any) const {
@@ -107,11 +87,48 @@ struct Action {
   }
 };
 
+/// START,END: linear addresses, the last one excluded.
+Result<StepRange> parse_step_range(Scanner& scanner) {
+  StepRange range;
+  range.begin = TRY(scanner.hex("start"));
+  TRY(scanner.expect(','));
+  range.end = TRY(scanner.hex("end"));
+  return range;
+}
+
+/// `c`, `C05`, `s`, `S05`, `t`, `r1000,1010`. Signals mean nothing to a machine and are dropped.
+Status parse_verb(std::string_view text, Action& action) {
+  if (text.empty()) return Error{Code::bad_request, "an empty vCont action"};
+  const char letter = text.front();
+  Scanner scanner(text.substr(1));
+  if (letter == 'C' || letter == 'S') TRY(scanner.hex("signal"));
+  switch (letter) {
+  case 'c':
+  case 'C':
+    action.motion = Motion::run;
+    break;
+  case 'r':
+    action.range = TRY(parse_step_range(scanner));
+    action.motion = Motion::step;
+    break;
+  case 's':
+  case 'S':
+    action.motion = Motion::step;
+    break;
+  case 't':
+    action.motion = Motion::hold;
+    break;
+  default:
+    return Error{Code::bad_request, fmt::format("no vCont action '{}'", letter)};
+  }
+  return scanner.finish();
+}
+
 /// VERB or VERB:THREAD
 Result<Action> parse_action(const Conversation& c, std::string_view text) {
   const std::size_t colon = text.find(':');
   Action action;
-  action.motion = TRY(parse_verb(text.substr(0, colon)));
+  TRY(parse_verb(text.substr(0, colon), action));
   if (colon != std::string_view::npos) action.whom = TRY(parse_thread(c, text.substr(colon + 1)));
   return action;
 }
@@ -123,14 +140,18 @@ Answer resume_each(Conversation& c, std::string_view arguments) {
   do {
     actions.push_back(TRY(parse_action(c, scanner.until(';'))));
   } while (!scanner.done());
-  std::vector<Motion> motions(c.target().vcpu_count(), Motion::hold);
-  for (std::size_t i = 0; i < motions.size(); ++i) {
+  Resume how{std::vector<Motion>(c.target().vcpu_count(), Motion::hold)};
+  for (std::size_t i = 0; i < how.motions.size(); ++i) {
     const auto chosen = std::find_if(actions.begin(), actions.end(), [&](const Action& action) {
       return action.means(static_cast<VcpuId>(i), c.general);
     });
-    if (chosen != actions.end()) motions[i] = chosen->motion;
+    if (chosen == actions.end()) continue;
+    how.motions[i] = chosen->motion;
+    if (chosen->range == StepRange{}) continue;
+    how.ranges.resize(how.motions.size());
+    how.ranges[i] = chosen->range;
   }
-  return resume(c, std::move(motions));
+  return resume(c, std::move(how));
 }
 
 // c C s S
@@ -140,9 +161,9 @@ Answer resume_each(Conversation& c, std::string_view arguments) {
 Answer resume_plain(Conversation& c, Motion motion) {
   const bool chosen = c.moving.kind == ThreadRef::Kind::one;
   const VcpuId one = chosen ? c.moving.vcpu : c.general;
-  std::vector<Motion> motions(c.target().vcpu_count(), chosen ? Motion::hold : Motion::run);
-  motions[index(one)] = motion;
-  return resume(c, std::move(motions));
+  Resume how{std::vector<Motion>(c.target().vcpu_count(), chosen ? Motion::hold : Motion::run)};
+  how.motions[index(one)] = motion;
+  return resume(c, std::move(how));
 }
 
 /// `c ADDR` goes on at ADDR.

@@ -158,14 +158,18 @@ def kvmdbg(bench, record, seconds):
         extra = [f"rate {seconds} m{base:x},{PAGE:x}",
                  f"rate {seconds} x{base:x},{TEXT:x}", f"rate {seconds} m{base:x},{TEXT:x}",
                  f"rate 0 m{counter:x},8", f"rate 0 Z2,{quit_at:x},8",
-                 f"run {seconds} vCont;c", f"rate 0 z2,{quit_at:x},8", f"rate 0 m{counter:x},8"]
-        page, x, m, before, _, watched, _, after = measure(bench, "kvmdbg", address, symbols, seconds, extra)
+                 f"run {seconds} vCont;c", f"rate 0 z2,{quit_at:x},8", f"rate 0 m{counter:x},8",
+                 f"run {seconds} vCont;r{base:x},{base + PAGE:x}:1", f"rate 0 m{counter:x},8"]
+        page, x, m, before, _, watched, _, after, ranged, last = measure(
+            bench, "kvmdbg", address, symbols, seconds, extra)
         bench.note("kvmdbg: read 4 KiB (m)", rate(page), "/s")
         bench.note("kvmdbg: memory by x", x[2] / x[1] / 1e6, "MB/s")
         bench.note("kvmdbg: memory by m", m[2] / 2 / m[1] / 1e6, "MB/s")
         steps = (word(after[3]) - word(before[3])) * LOOP
         stepped = "stepped" if not record["works"]["data_watch"] else "hardware"
         bench.note(f"kvmdbg: instructions under a watch ({stepped})", steps / watched[1], "/s")
+        steps = (word(last[3]) - word(after[3])) * LOOP
+        bench.note("kvmdbg: steps through a range", steps / ranged[1], "/s")
         bench.end(child)
     times = []
     for n in range(15):
@@ -207,6 +211,8 @@ def ratios(rows):
         "kvmdbg's step over tcp / echo over tcp": ("kvmdbg: step over tcp", "echo over tcp"),
         "kvmdbg's step / bare KVM_RUN steps": ("kvmdbg: step", "bare KVM_RUN steps"),
         "kvmdbg's g / echo over unix": ("kvmdbg: all registers (g)", "echo over unix"),
+        "kvmdbg's range step / bare KVM_RUN steps":
+            ("kvmdbg: steps through a range", "bare KVM_RUN steps"),
         "kvmdbg's stepped watch / bare KVM_RUN steps":
             ("kvmdbg: instructions under a watch (stepped)", "bare KVM_RUN steps"),
         **{f"kvmdbg / qemu: {what}": (f"kvmdbg: {what}", f"qemu: {what}") for what in (

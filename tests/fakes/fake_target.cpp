@@ -224,6 +224,7 @@ Status FakeTarget::resume(const Resume& how) {
     return Done{};
   }
   last_motions = how.motions;
+  last_ranges = how.ranges;
   ++counts.resumes;
   running_ = true;
   return Done{};

@@ -26,6 +26,7 @@ public:
   };
   Counts counts;
   std::vector<Motion> last_motions;
+  std::vector<StepRange> last_ranges;
   std::string typed;
   std::optional<Error> next_error; ///< what the next call that can fail will answer
   std::function<void(const Event&)> publish = [](const Event&) {};

@@ -8,7 +8,7 @@
 <- $OK#..
  = points 1
 -> $vCont?#..
-<- $vCont;c;C;s;S;t#..
+<- $vCont;c;C;s;S;t;r#..
 -> $vCont;c:p1.-1#..
  = guest running
  = motions run run

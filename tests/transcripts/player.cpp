@@ -35,8 +35,11 @@ Code read_code(const std::string& word) {
 
 std::string motions_of(const fakes::FakeTarget& target) {
   std::string text;
-  for (Motion motion : target.last_motions) {
+  for (std::size_t i = 0; i < target.last_motions.size(); ++i) {
+    const Motion motion = target.last_motions[i];
     text += motion == Motion::hold ? " hold" : motion == Motion::run ? " run" : " step";
+    if (target.last_ranges.empty() || target.last_ranges[i] == StepRange{}) continue;
+    text += fmt::format("[{:x},{:x})", target.last_ranges[i].begin, target.last_ranges[i].end);
   }
   return text;
 }

@@ -34,6 +34,15 @@
 -> $vCont;s:1;c#..
  ! stopped vcpu=0 step write=0x3000+4@0x3002
 <- /^\$T05.*thread:1;core:0;watch:3002;#..$/
+# through a range of addresses, as gdb's next asks
+-> $vCont;r1000,1010:1;c#..
+ = motions step[1000,1010) run
+ ! stopped vcpu=0 step
+<- /^\$T05.*thread:1;core:0;#..$/
+-> $vCont;s:1;c#..
+ = motions step run
+ ! stopped vcpu=0 step write=0x3000+4@0x3002
+<- /watch:3002;/
 # nothing moves: the present stop is the answer
 -> $vCont;t#..
 <- /^\$T05.*watch:3002;#..$/

@@ -39,6 +39,29 @@ TEST_CASE("vCont: the leftmost action that means a vCPU is its own, whom none me
   CHECK(motions_after("vCont;s:p1.0") == Motions{hold, step, hold});
 }
 
+TEST_CASE("vCont;r steps through a range, each vCPU through its own") {
+  Machine machine(3);
+  GdbClient client(machine);
+  CHECK(client.ask("vCont;r1000,1010:3;s:2;r20,30").empty());
+  CHECK(machine.target.last_motions == Motions{step, step, step});
+  CHECK(machine.target.last_ranges == std::vector<StepRange>{{0x20, 0x30}, {}, {0x1000, 0x1010}});
+  machine.target.stop_now(VcpuId{2}, Stepped{});
+  client.heard();
+  CHECK(client.ask("vCont;c").empty());
+  CHECK(machine.target.last_ranges.empty());
+}
+
+TEST_CASE("a range that is not one is an error, and nothing moves") {
+  Machine machine(1);
+  GdbClient client(machine);
+  for (const char* packet : {"vCont;r", "vCont;r1000", "vCont;r1000,", "vCont;r1000,1010,1020",
+                             "vCont;rx,y", "vCont;r,1", "vCont;c1000,1010"}) {
+    INFO(packet);
+    CHECK(client.ask(packet) == "E16");
+  }
+  CHECK(machine.target.counts.resumes == 0);
+}
+
 TEST_CASE("c and s move the selected vCPU, and the others run along") {
   CHECK(motions_after("c") == Motions{run, run, run});
   CHECK(motions_after("s") == Motions{run, step, run});

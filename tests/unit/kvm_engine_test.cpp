@@ -96,6 +96,35 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a step through a range ends at the first pc outside, or at whatever else stops it") {
+  for (const HostFacts& facts : {hardware(), emulating()}) {
+    Rig rig(facts, {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xf4});
+    const auto through = [&](std::uint64_t begin, std::uint64_t end) {
+      REQUIRE(
+          rig.engine.resume(Resume{std::vector{Motion::step}, std::vector{StepRange{begin, end}}}));
+      rig.vmm.drain();
+      return rig.vmm.rip();
+    };
+    CHECK(through(entry, entry + 3) == entry + 3);
+    CHECK(rig.last<Stepped>() != nullptr);
+    CHECK(rig.stops.back().vcpus[0].reasons.size() == 1);
+    CHECK(through(entry, entry + 3) == entry + 4); // outside from the start: one step
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + 5)));
+    CHECK(through(entry, entry + 7) == entry + 5);
+    CHECK(rig.last<HitPoint>() != nullptr);
+    CHECK(rig.stops.size() == 3);
+  }
+}
+
+TEST_CASE("a step through a range ends where the vCPU waits for an interrupt") {
+  Rig rig(hardware(), {0x90, 0xf4, 0x90, 0x90}); // hlt
+  REQUIRE(rig.engine.resume(
+      Resume{std::vector{Motion::step}, std::vector{StepRange{entry, entry + 4}}}));
+  rig.vmm.drain();
+  CHECK(rig.vmm.rip() == entry + 2);
+  CHECK(rig.last<Stepped>() != nullptr);
+}
+
 TEST_CASE("where int3 only fails to emulate, software points take slots first, then int3") {
   Rig rig(emulating(), {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xf4});
   for (std::uint64_t i = 0; i < 5; ++i)
