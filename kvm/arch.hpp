@@ -48,6 +48,7 @@ struct HostFacts {
   bool int3_exit = false;           ///< KVM_EXIT_DEBUG, exception 3
   bool int3_internal_error = false; ///< KVM_EXIT_INTERNAL_ERROR with pc at the int3 (not real mode)
   bool block_interrupts = false;
+  bool write_protect = false; ///< a write to a read-only memory slot exits, undone
   // quirks
   bool rearm_step = true;           ///< SINGLESTEP must be set again before each step
   bool resume_flag_ignored = false; ///< a slot fires again at once unless it is disarmed

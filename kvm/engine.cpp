@@ -20,6 +20,11 @@ Capabilities capabilities_of(const HostFacts& facts, const Arch& arch) {
   return out;
 }
 
+std::string pending(const std::string& why) {
+  if (why.empty()) return "pending: placed at the next resume";
+  return "pending, polled: a first hit may be missed: " + why;
+}
+
 constexpr std::uint64_t small_page = 4096;
 
 } // namespace
@@ -192,13 +197,16 @@ std::vector<PointState> Engine::points() const {
         strategy += fmt::format(" {}", slot);
       }
       break;
+    case Placement::Method::protection:
+      strategy = watches_.missing(site.point).empty()
+                     ? "writes to its page exit: read-only memory slot"
+                     : pending(watches_.missing(site.point));
+      break;
     case Placement::Method::stepping:
       strategy = "every instruction single-stepped: slow";
       break;
     case Placement::Method::pending:
-      strategy = placement.note.empty()
-                     ? "pending: placed at the next resume"
-                     : "pending, looked at again at each resume: " + placement.note;
+      strategy = pending(placement.note);
       break;
     }
     const auto hits = hits_.find(site.point);

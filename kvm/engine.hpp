@@ -44,9 +44,10 @@ public:
   // On the strand: every released vCPU has parked.
   void parked();
 
-  /// On the strand, when the vCPUs have used no processor for a while: a guest that nothing can
-  /// wake any more becomes a stop.
-  void look_for_dead_halt();
+  /// On the strand, now and then. `idle`: the vCPUs have used no processor since the last time. A
+  /// guest that nothing can wake any more becomes a stop; a point that waits for the guest to map
+  /// or load something is tried again.
+  void look(bool idle);
 
   /// Guest memory and vCPUs as without us. On the strand, parked or not; waits.
   Status withdraw();
@@ -61,6 +62,7 @@ private:
     std::optional<unsigned> end_slot; ///< slot that ends this step, beside its trap
     bool completing = false;          ///< an exit was served and waits for its completion
     bool halted = false;              ///< HLT with nothing to end it
+    bool open = false;                ///< its instruction cannot be emulated on a protected page
     std::optional<std::uint64_t>
         passed; ///< pc at which the last stop was reported: a site there was hit
     std::vector<StopReason> reasons;
@@ -80,6 +82,13 @@ private:
   Result<bool> add_execution_hits(VcpuId id);
   Result<bool> executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
   Result<Verdict> take_trap(VcpuId id, const Trap& trap);
+  void add_watch_hit(VcpuId id, HitWatch hit);
+
+  // writes.cpp
+  Status protect();
+  bool is_protected(std::uint64_t physical) const;
+  Verdict on_protected_write(VcpuId id);
+  Result<bool> needs_open_pages(VcpuId id);
   Result<Verdict> take_step(VcpuId id);
   Result<bool> steps_on(VcpuId id);
 
@@ -90,7 +99,7 @@ private:
   Result<bool> all_wait_for_ever();
   Status prepare_run(const Resume& how);
   void begin_phase();
-  Status lift_for(VcpuId id);
+  Status begin_alone(VcpuId id);
   void finish_phase();
   std::vector<VcpuStop> gather();
   void publish_stop(std::vector<VcpuStop> vcpus);
@@ -130,10 +139,18 @@ private:
   Stop stop_;
   std::chrono::steady_clock::time_point stopped_at_{};
   std::vector<VcpuId> solo_; ///< vCPUs still to step off a site alone, before the run proper
-  std::optional<std::pair<VcpuId, GuestPhys>> lifted_; ///< the site that is out of memory for it
+  /// One vCPU steps while all others are held.
+  struct Alone {
+    VcpuId vcpu{};
+    std::optional<GuestPhys> lifted; ///< the site that is out of memory for it
+    bool open = false;               ///< no page is protected
+  };
+  std::optional<Alone> alone_;
+  std::vector<std::uint64_t> protected_; ///< pages: guest-physical, sorted
   bool interrupt_wanted_ = false;
   std::optional<ClientId> interrupted_by_;
-  bool halt_check_ = false; ///< paused to see whether anything can still wake the guest
+  bool halt_check_ = false;  ///< paused to see whether anything can still wake the guest
+  bool place_again_ = false; ///< paused because a point may find its place now
   std::vector<std::unique_ptr<PageTables>> tables_; ///< of the last stop, while running
   std::vector<Point> to_remove_; ///< asked for while running; done at the next pause
   std::map<Point, std::uint64_t> hits_;

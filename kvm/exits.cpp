@@ -40,9 +40,9 @@ Result<bool> Engine::prepare_entry(VcpuId id) {
   if (!run.off_site) run.passed.reset();
   if (step.done) return true;
   TRY(cpu.arm(plan_for(run, pc, step)));
-  if (stepping && sites_.placed().stepping) {
+  if (stepping && (sites_.placed().stepping || run.open)) {
     const auto accesses = TRY(cpu.accesses());
-    TRY(watches_.announce(id, cpu, accesses));
+    TRY(watches_.announce(id, cpu, accesses, run.open));
   }
   return false;
 }
@@ -85,6 +85,10 @@ Verdict Engine::after_exit(VcpuId id, const Result<int>& run) {
   case KVM_EXIT_DEBUG:
   case KVM_EXIT_INTERNAL_ERROR:
     return on_debug_exit(id);
+  case KVM_EXIT_MMIO:
+    state.completing = true;
+    if (page.mmio.is_write != 0 && is_protected(page.mmio.phys_addr)) return on_protected_write(id);
+    return Verdict::serve;
   case KVM_EXIT_SHUTDOWN:
     return crashed(id, "triple fault");
   case KVM_EXIT_FAIL_ENTRY:
@@ -116,6 +120,12 @@ Verdict Engine::on_debug_exit(VcpuId id) {
   auto trap = vmm_.cpu(id).decode_exit();
   if (!trap) return crashed(id, trap.error().what);
   if (*trap) return on_trap(id, **trap);
+  auto open = needs_open_pages(id);
+  if (open && *open) {
+    runs_[index(id)].open = runs_[index(id)].off_site = true;
+    vmm_.halt();
+    return Verdict::park;
+  }
   const kvm_run& page = vmm_.vcpu(id).run_page();
   constexpr const char* suberrors[] = {"", "cannot emulate the instruction",
                                        "simultaneous exceptions", "exit while delivering an event",
@@ -150,7 +160,7 @@ Result<bool> Engine::patched_at_pc(VcpuId id) const {
   Cpu& cpu = vmm_.cpu(id);
   auto where = cpu.translate(Address{TRY(cpu.pc()).value});
   if (!where && where.error().code == Code::kernel) return where.error();
-  const bool lifted = where && lifted_ && lifted_->second == where->physical;
+  const bool lifted = where && alone_ && alone_->lifted == where->physical;
   return where && !lifted && sites_.installed_at(where->physical);
 }
 
@@ -197,11 +207,24 @@ Status Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
     if (!is_watch(site.point.kind)) {
       executed = true;
     } else if (auto watch = watches_.fired(site.point)) {
-      runs_[index(id)].reasons.emplace_back(*watch);
+      add_watch_hit(id, *std::move(watch));
     }
   }
   if (executed) TRY(add_execution_hits(id));
   return Done{};
+}
+
+/// Some instructions touch a watch in several accesses: one hit, from the first value to the last.
+void Engine::add_watch_hit(VcpuId id, HitWatch hit) {
+  for (StopReason& reason : runs_[index(id)].reasons) {
+    auto* known = std::get_if<HitWatch>(&reason);
+    if (known == nullptr || known->point != hit.point) continue;
+    if (known->address == hit.address || known->before.size() == hit.point.length) {
+      known->after = std::move(hit.after);
+      return;
+    }
+  }
+  runs_[index(id)].reasons.emplace_back(std::move(hit));
 }
 
 Verdict Engine::finish_step(VcpuId id) {
@@ -214,17 +237,17 @@ Result<Verdict> Engine::take_step(VcpuId id) {
   Cpu& cpu = vmm_.cpu(id);
   const bool complete = TRY(cpu.end_step());
   run.stepping = false;
-  if (sites_.placed().stepping) {
-    for (HitWatch& hit : TRY(watches_.compare(id, cpu))) {
-      run.reasons.emplace_back(std::move(hit));
+  if (sites_.placed().stepping || run.open) {
+    for (HitWatch& hit : TRY(watches_.compare(id, cpu, run.open))) {
+      add_watch_hit(id, std::move(hit));
     }
   }
   // A repeated instruction is stepped off its site as a whole: its next round is not a new hit.
   if (!complete && run.off_site && run.motion == Motion::run && run.reasons.empty()) {
     return Verdict::enter;
   }
-  const bool alone = lifted_.has_value();
-  run.off_site = false;
+  const bool alone = alone_.has_value();
+  run.off_site = run.open = false;
   run.passed.reset();
   // Arriving at a site is hitting it: the step that ends there and the hit are one stop. A slot
   // that ended this step has been added already.

@@ -18,6 +18,7 @@ std::vector<Fact> rows(const HostFacts& f) {
       {"works", "int3_internal_error", f.int3_internal_error,
        "int3 exits as a failed emulation, pc at it"},
       {"works", "block_interrupts", f.block_interrupts, "interrupts are held off while stepping"},
+      {"works", "write_protect", f.write_protect, "a write to a read-only memory slot exits"},
       {"quirks", "emulated", f.emulated, "guest code runs in KVM's instruction emulator"},
       {"quirks", "rearm_step", f.rearm_step, "a step must be armed again each time"},
       {"quirks", "resume_flag_ignored", f.resume_flag_ignored,

@@ -24,7 +24,8 @@ Result<bool> Engine::instructions_blocked() {
 Status Engine::place_sites() {
   const bool blocked = TRY(instructions_blocked());
   TRY(sites_.place(vmm_.memory(), translator(), blocked));
-  return watches_.begin(sites_.placed(), vmm_.memory(), translator(), runs_.size());
+  TRY(watches_.begin(sites_.placed(), vmm_.memory(), translator(), runs_.size()));
+  return protect();
 }
 
 Result<std::optional<GuestPhys>> Engine::instruction_at(VcpuId id) {
@@ -62,7 +63,7 @@ Status Engine::prepare_run(const Resume& how) {
     VcpuRun& run = runs_[i];
     run.motion = how.motions[i];
     run.range = how.ranges.empty() ? StepRange{} : how.ranges[i];
-    run.off_site = run.stepping = false;
+    run.off_site = run.stepping = run.open = false;
     run.reasons.clear();
     if (run.motion != Motion::hold && TRY(prepare_vcpu(id))) solo_.push_back(id);
   }
@@ -117,8 +118,8 @@ void Engine::begin_phase() {
   if (!solo_.empty()) {
     const VcpuId id = solo_.back();
     solo_.pop_back();
-    if (auto lifted = lift_for(id); !lifted) {
-      runs_[index(id)].reasons.emplace_back(Crashed{lifted.error().what});
+    if (auto begun = begin_alone(id); !begun) {
+      runs_[index(id)].reasons.emplace_back(Crashed{begun.error().what});
       return vmm_.post([this] { parked(); });
     }
     return vmm_.release(std::span(&id, 1));
@@ -130,24 +131,26 @@ void Engine::begin_phase() {
   vmm_.release(all);
 }
 
-Status Engine::lift_for(VcpuId id) {
-  const auto at = TRY(instruction_at(id));
-  if (!at) return Done{};
-  TRY(sites_.lift(vmm_.memory(), *at));
-  lifted_ = {id, *at};
-  return Done{};
+Status Engine::begin_alone(VcpuId id) {
+  alone_ = Alone{id, TRY(instruction_at(id)), runs_[index(id)].open};
+  if (alone_->open) TRY(vmm_.protect({}));
+  return alone_->lifted ? sites_.lift(vmm_.memory(), *alone_->lifted) : Status{Done{}};
 }
 
 void Engine::finish_phase() {
-  if (lifted_) {
-    // Memory that was there when the site was lifted is there still; nothing else can fail here.
-    if (auto restored = sites_.restore(vmm_.memory(), lifted_->second); !restored) {
-      runs_[index(lifted_->first)].reasons.emplace_back(Crashed{restored.error().what});
+  if (const auto alone = std::exchange(alone_, {})) {
+    VcpuRun& run = runs_[index(alone->vcpu)];
+    Status restored =
+        alone->lifted ? sites_.restore(vmm_.memory(), *alone->lifted) : Status{Done{}};
+    if (restored && alone->open) restored = vmm_.protect(protected_);
+    if (!restored) run.reasons.emplace_back(Crashed{restored.error().what});
+    if (run.off_site) solo_.push_back(alone->vcpu); // paused before its step was done
+  }
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const VcpuId id{static_cast<std::uint32_t>(i)};
+    if (runs_[i].open && std::find(solo_.begin(), solo_.end(), id) == solo_.end()) {
+      solo_.push_back(id);
     }
-    if (runs_[index(lifted_->first)].off_site) {
-      solo_.push_back(lifted_->first); // paused before its step was done
-    }
-    lifted_.reset();
   }
   for (const Point& point : to_remove_) {
     hits_.erase(point);
@@ -164,10 +167,12 @@ Status Engine::replace_sites() {
   return placed;
 }
 
-void Engine::look_for_dead_halt() {
+void Engine::look(bool idle) {
   if (!running_ || ended_) return;
-  halt_check_ = true;
-  vmm_.halt();
+  halt_check_ = idle;
+  place_again_ =
+      !idle && (sites_.unsettled() || watches_.unsettled() || sites_.overwritten(vmm_.memory()));
+  if (halt_check_ || place_again_) vmm_.halt();
 }
 
 Result<bool> Engine::all_wait_for_ever() {
@@ -188,7 +193,7 @@ void Engine::parked() {
     return publish_stop(std::move(stopped));
   }
   // From here on a pause that no client asked for.
-  if (!to_remove_.empty()) {
+  if (!to_remove_.empty() || std::exchange(place_again_, false)) {
     to_remove_.clear();
     if (auto replaced = replace_sites(); !replaced) {
       std::vector<VcpuStop> failed;
@@ -284,7 +289,10 @@ Status Engine::withdraw() {
     const VcpuId id{static_cast<std::uint32_t>(i)};
     TRY(on_vcpu(id, [&] { return vmm_.cpu(id).arm(DebugPlan{}); }));
   }
-  return sites_.withdraw(vmm_.memory());
+  TRY(sites_.withdraw(vmm_.memory()));
+  if (!protected_.empty()) TRY(vmm_.protect({}));
+  protected_.clear();
+  return Done{};
 }
 
 } // namespace kdbg::kvm

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
 
 namespace kdbg::kvm {
 
@@ -12,13 +13,17 @@ struct Placement {
   enum class Method : std::uint8_t {
     instruction, ///< a breakpoint instruction in guest memory
     slots,       ///< debug registers
+    protection,  ///< writes to the pages that hold it exit
     stepping,    ///< every instruction is stepped and compared
-    pending,     ///< cannot stop yet: looked at again at each resume
+    pending,     ///< cannot stop yet: looked at again at each resume, and while the guest runs
   };
   Method method = Method::pending;
-  std::vector<unsigned> slots;
-  GuestPhys physical; ///< of the instruction
-  std::string note;   ///< why it is pending
+  std::vector<unsigned> slots{};
+  GuestPhys physical{};   ///< of the instruction
+  std::uint64_t root = 0; ///< of the page tables that showed it there; 0: paging was off
+  /// Writes to the instruction's page exit: whatever the guest loads there, the instruction stays.
+  bool guarded = false;
+  std::string note{}; ///< why it is pending
 };
 
 struct Site {
@@ -54,6 +59,12 @@ public:
   void forget_memory() { patches_.clear(); }
 
   const Placed& placed() const { return placed_; }
+  /// Something may have to move while the guest runs: a point is pending.
+  bool unsettled() const;
+  /// The guest has written over one of our instructions. Also while it runs.
+  bool overwritten(const GuestMemory& memory) const;
+  /// Pages of guarded instructions: guest-physical, sorted, each once.
+  std::vector<std::uint64_t> guarded_pages() const;
 
   /// One instruction out of memory for a step over it, and back in.
   Status lift(GuestMemory& memory, GuestPhys at);
@@ -61,7 +72,7 @@ public:
   bool installed_at(GuestPhys at) const { return patches_.contains(at.value); }
 
   /// Reads show the guest's bytes, writes keep the instruction: `data` is what was read at, or is
-  /// to be written to, `at`.
+  /// to be written to, `at`. Any thread while the guest runs.
   void hide(GuestPhys at, std::span<std::byte> data) const;
   void absorb(GuestPhys at, std::span<std::byte> data);
 
@@ -70,24 +81,40 @@ private:
     std::vector<Placement> placements;
     std::array<std::optional<Slot>, max_slots> slots{};
   };
-  Result<Plan> plan(const std::vector<Site>& sites,
-                    const GuestMemory* memory,
-                    const Translator* translate,
-                    bool instructions_blocked) const;
-  Result<std::vector<Slot>> required_slots(const Point& point) const;
-  Result<Placement> place_software(const Site& site,
-                                   Plan& plan,
-                                   const GuestMemory* memory,
-                                   const Translator* translate,
-                                   bool instructions_blocked) const;
+  /// What placing may look at; nothing while a point is only added.
+  struct Guest {
+    GuestMemory& memory;
+    const Translator& translate;
+    bool instructions_blocked = false;
+  };
+  /// The memory under a software point, as far as it decides the strategy.
+  struct Ground {
+    std::optional<GuestPhys> physical;
+    std::uint64_t root = 0;
+    bool executable = false;
+    bool blank = false; ///< zeros: no code is there yet
+    std::string note;   ///< why there is no `physical`
+  };
+  Result<Plan> plan(const std::vector<Site>& sites, const Guest* guest) const;
+  Result<Placement> place_hardware(const Site& site, Plan& plan) const;
+  Result<Placement> place_watch(const Site& site, Plan& plan) const;
+  Result<Placement> place_software(const Site& site, Plan& plan, const Guest* guest) const;
+  Result<Ground> survey(const Site& site, const Guest& guest) const;
+  bool still_ours(GuestPhys at, const GuestMemory& memory) const;
   bool take_slot(const Slot& slot, Plan& plan, Placement& placement) const;
+  bool take_slots(const std::vector<Slot>& slots, Plan& plan, Placement& placement) const;
   Status install(GuestMemory& memory, GuestPhys at);
   Status take_out(GuestMemory& memory, std::uint64_t at, std::byte original);
 
+  struct Patch {
+    std::byte original{};     ///< the guest's own
+    bool overwritten = false; ///< the guest has once written over ours
+  };
   const Arch& arch_;
   const HostFacts& facts_;
   Placed placed_;
-  std::map<std::uint64_t, std::byte> patches_; ///< guest-physical address -> the guest's own byte
+  std::map<std::uint64_t, Patch> patches_; ///< by guest-physical address
+  mutable std::mutex bytes_mutex_;         ///< guards `original` while the guest runs
 };
 
 } // namespace kdbg::kvm

@@ -20,6 +20,11 @@ public:
   virtual Vcpu& vcpu(VcpuId id) = 0;
   virtual Cpu& cpu(VcpuId id) = 0;
   virtual GuestMemory& memory() = 0;
+  /// From now on a guest's write to one of these 4 KiB pages (guest-physical, sorted, each once)
+  /// is not done but exits as KVM_EXIT_MMIO, and the engine does it; no other page does so. Asked
+  /// only where HostFacts::write_protect says that it works, and while all are parked. On error
+  /// nothing has changed.
+  virtual Status protect(std::span<const std::uint64_t> pages) = 0;
 
   /// Runs `work` on the vCPU's own thread and waits for it. Only while that vCPU is parked.
   virtual void on_vcpu(VcpuId id, const std::function<void()>& work) = 0;

@@ -15,14 +15,24 @@ public:
   /// While every vCPU is parked: takes the watch sites of a run and reads their present values.
   Status
   begin(const Placed& placed, GuestMemory& memory, const Translator& translate, std::size_t vcpus);
-  /// Before a step of `cpu`: what its instruction is about to access.
-  Status announce(VcpuId id, Cpu& cpu, const std::vector<Access>& accesses);
-  /// After that step: every stepped watch that it touched, with its values. A change that another
+  /// Pages whose writes must exit: guest-physical, sorted, each once.
+  std::vector<std::uint64_t> pages() const;
+  /// Some watch by protection has no memory yet: `begin` must be tried again.
+  bool unsettled() const;
+  /// Why this one has none; empty when it has.
+  std::string missing(const Point& point) const;
+
+  /// Before a step of `cpu`: what its instruction is about to access. `open`: the protected pages
+  /// are writable for this step, so their watches are compared as well.
+  Status announce(VcpuId id, Cpu& cpu, const std::vector<Access>& accesses, bool open);
+  /// After that step: every such watch that it touched, with its values. A change that another
   /// vCPU's instruction under way is about to admit to is left to that one.
-  Result<std::vector<HitWatch>> compare(VcpuId id, Cpu& cpu);
+  Result<std::vector<HitWatch>> compare(VcpuId id, Cpu& cpu, bool open);
   /// A slot of `point` fired: its values. Nothing when a read watch saw a changed value, which
   /// means that the access was a write.
   std::optional<HitWatch> fired(const Point& point);
+  /// Does a write that exited from a protected page. Every watch that it touched.
+  std::vector<HitWatch> write(GuestPhys at, ByteView data);
 
 private:
   struct Piece {
@@ -35,13 +45,22 @@ private:
   };
   struct Watched {
     Point point;
-    bool stepped = false;
-    std::vector<Piece> pieces;
-    Bytes value;
+    Placement::Method method{};
+    std::vector<Piece> pieces;  ///< none: no memory yet
+    std::string missing;        ///< why there is none
+    Bytes value;                ///< by protection: only from `announce` to `compare`
     std::vector<Touch> touches; ///< of the instruction under way, per vCPU
+    bool compared(bool open) const {
+      return method == Placement::Method::stepping ||
+             (open && method == Placement::Method::protection);
+    }
   };
   Status resolve(Watched& watched, const std::function<Result<Translation>(Address)>& translate);
-  Bytes read(const Watched& watched) const;
+  /// `length` bytes from the linear address `at` on, as far as watched.
+  Bytes read(const Watched& watched, std::uint64_t at, std::uint64_t length) const;
+  Bytes read(const Watched& watched) const {
+    return read(watched, watched.point.at.value, watched.point.length);
+  }
   static void add_touch(Touch& touch,
                         const Watched& watched,
                         const Access& access,
@@ -52,7 +71,7 @@ private:
 
   GuestMemory* memory_ = nullptr;
   std::vector<Watched> watched_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 } // namespace kdbg::kvm

@@ -93,7 +93,7 @@ public:
     if (options_.go) {
       TRY(engine_->resume(Resume{std::vector<Motion>(engine_->vcpu_count(), Motion::run)}));
     }
-    watch_for_dead_halt();
+    look_now_and_then();
     io_.run();
     return status_;
   }
@@ -166,14 +166,14 @@ private:
     return Done{};
   }
 
-  /// Twice a second: a guest whose vCPUs all sleep may sleep for ever.
-  void watch_for_dead_halt() {
-    constexpr std::chrono::milliseconds period{500};
+  /// Often enough that a point is in place soon after its page is, seldom enough to cost nothing.
+  void look_now_and_then() {
+    constexpr std::chrono::milliseconds period{50};
     timer_.expires_after(period);
     timer_.async_wait([this](boost::system::error_code error) {
       if (error) return;
-      if (machine_->idle()) engine_->look_for_dead_halt();
-      watch_for_dead_halt();
+      engine_->look(machine_->idle());
+      look_now_and_then();
     });
   }
 

@@ -44,6 +44,7 @@ Machine::Machine(Kernel& kernel,
       image_(image),
       files_(files),
       outlets_(std::move(outlets)),
+      regions_(kernel),
       serial_([this](std::byte b) { transmit(b); },
               [this](bool level) {
                 if (!options_.irqchip) return;
@@ -114,17 +115,8 @@ Status Machine::create_memory() {
   if (options_.memory > low) {
     ranges.push_back({mmio_hole_end, TRY(kernel_.allocate(options_.memory - low))});
   }
-  std::uint32_t slot = 0;
-  for (const auto& range : ranges) {
-    kvm_userspace_memory_region region{};
-    region.slot = slot++;
-    region.guest_phys_addr = range.start;
-    region.memory_size = range.bytes.size();
-    region.userspace_addr = reinterpret_cast<std::uint64_t>(range.bytes.data());
-    TRY(kernel_.ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region));
-  }
   ram_ = std::make_unique<Ram>(std::move(ranges));
-  return Done{};
+  return regions_.set(vm_, ram_->ranges(), {});
 }
 
 Status Machine::create_interrupts() {

@@ -2,6 +2,7 @@
 /// The built-in machine: RAM, vCPUs on their own threads, KVM's interrupt controllers and timer, a
 /// serial port, ports to reset, power off and leave. No PCI, no disks. The engine is its debugger.
 #include "kvm/machine/boot.hpp"
+#include "kvm/machine/regions.hpp"
 #include "kvm/machine/runner.hpp"
 #include "kvm/machine/serial.hpp"
 #include "kvm/machine/state.hpp"
@@ -48,6 +49,9 @@ public:
   Vcpu& vcpu(VcpuId id) override { return *vcpus_[index(id)]; }
   Cpu& cpu(VcpuId id) override { return *cpus_[index(id)]; }
   GuestMemory& memory() override { return *ram_; }
+  Status protect(std::span<const std::uint64_t> pages) override {
+    return regions_.set(vm_, ram_->ranges(), pages);
+  }
   void on_vcpu(VcpuId id, const std::function<void()>& work) override {
     runner_->on_vcpu(id, work);
   }
@@ -94,6 +98,7 @@ private:
 
   Fd kvm_ = Fd::none, vm_ = Fd::none;
   std::unique_ptr<Ram> ram_;
+  Regions regions_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   Serial serial_;

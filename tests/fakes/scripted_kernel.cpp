@@ -1,5 +1,6 @@
 #include "tests/fakes/scripted_kernel.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -192,6 +193,23 @@ int ScriptedKernel::run(Vcpu& vcpu) {
   return EINTR;
 }
 
+/// As KVM does: pc is after the instruction, the write is left to userspace.
+int ScriptedKernel::exit_for_write(Vcpu& vcpu, std::uint64_t at, std::uint32_t value) {
+  auto& page = *reinterpret_cast<kvm_run*>(vcpu.run.data());
+  if (fails_on_read_only) {
+    page.exit_reason = KVM_EXIT_INTERNAL_ERROR;
+    page.internal.suberror = 1;
+    return 0;
+  }
+  vcpu.regs.rip += 2;
+  page.exit_reason = KVM_EXIT_MMIO;
+  page.mmio.phys_addr = at;
+  page.mmio.len = sizeof value;
+  page.mmio.is_write = 1;
+  std::memcpy(page.mmio.data, &value, sizeof value);
+  return 0;
+}
+
 int ScriptedKernel::step(Vcpu& vcpu) {
   auto& page = *reinterpret_cast<kvm_run*>(vcpu.run.data());
   Regs& regs = vcpu.regs;
@@ -224,6 +242,9 @@ int ScriptedKernel::step(Vcpu& vcpu) {
     std::uint32_t value = 0;
     std::memcpy(&value, memory_.data() + regs.rdi, sizeof value);
     ++value;
+    if (std::find(read_only.begin(), read_only.end(), regs.rdi & ~0xfffull) != read_only.end()) {
+      return exit_for_write(vcpu, regs.rdi, value);
+    }
     std::memcpy(memory_.data() + regs.rdi, &value, sizeof value);
     regs.rip += 2;
     if (watches_fire && (vcpu.debug.control & debug_use_hw_bp) != 0)

@@ -15,7 +15,7 @@ namespace kdbg::test {
 
 /// Executes nop (90), int3 (CC), hlt (F4), jmp rel8 (EB), inc dword [rdi] (FF 07) and out imm8
 /// (E6) in a flat 64-bit guest whose memory starts at 0.
-class ScriptedKernel final : public kvm::Kernel {
+class ScriptedKernel : public kvm::Kernel {
 public:
   explicit ScriptedKernel(std::span<std::byte> guest_memory) : memory_(guest_memory) {}
   void use(std::span<std::byte> guest_memory) { memory_ = guest_memory; }
@@ -25,6 +25,8 @@ public:
        honours_resume_flag = true;
   bool step_holds = true; ///< SINGLESTEP stays armed after a step
   bool squashes_out_step = false;
+  std::vector<std::uint64_t> read_only; ///< pages whose writes exit as MMIO, undone
+  bool fails_on_read_only = false;      ///< cannot emulate such a write
   /// The next KVM_RUN ends like this at once, with this in the exit's first word.
   struct Exit {
     std::uint32_t reason = 0;
@@ -85,6 +87,7 @@ private:
   };
   int run(Vcpu& vcpu);
   int step(Vcpu& vcpu);
+  int exit_for_write(Vcpu& vcpu, std::uint64_t at, std::uint32_t value);
   int debug_exit(Vcpu& vcpu, std::uint32_t exception, std::uint64_t dr6);
   int breakpoint(Vcpu& vcpu);
   void deliver(Vcpu& vcpu);

@@ -46,8 +46,14 @@ void ScriptedVmm::release(std::span<const VcpuId> ids) {
   });
 }
 
-void ScriptedVmm::drain() {
-  for (int i = 0; !posted_.empty() && i < 1000; ++i) {
+Status ScriptedVmm::protect(std::span<const std::uint64_t> pages) {
+  protected_pages.assign(pages.begin(), pages.end());
+  kernel.read_only = protected_pages;
+  return Done{};
+}
+
+void ScriptedVmm::drain_some(int most) {
+  for (int i = 0; !posted_.empty() && i < most; ++i) {
     auto work = std::move(posted_.front());
     posted_.pop_front();
     work();

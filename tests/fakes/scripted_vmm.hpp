@@ -19,10 +19,12 @@ public:
   ScriptedKernel kernel;
   Bytes ram;
   kvm::Engine* engine = nullptr;
-  unsigned served = 0; ///< exits that the "devices" saw
+  unsigned served = 0;                        ///< exits that the "devices" saw
+  std::vector<std::uint64_t> protected_pages; ///< as the engine asked last
 
   /// Runs posted work until there is none.
-  void drain();
+  void drain() { drain_some(1000); }
+  void drain_some(int most);
   std::uint64_t rip(std::size_t n = 0) { return kernel.regs(fds_[n]).rip; }
   kvm::Fd fd(std::size_t n = 0) const { return fds_[n]; }
 
@@ -36,6 +38,7 @@ public:
   bool halting() const override { return halting_; }
   void post(std::function<void()> work) override { posted_.push_back(std::move(work)); }
   void hide_pause(std::chrono::nanoseconds) override {}
+  Status protect(std::span<const std::uint64_t> pages) override;
   Status reset() override { return Done{}; }
   Result<std::string> console(std::string_view) override { return std::string(); }
 

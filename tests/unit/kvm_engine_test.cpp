@@ -214,14 +214,105 @@ TEST_CASE("a step that hits a watch says both") {
   CHECK(rig.last<HitWatch>() != nullptr);
 }
 
-TEST_CASE("watches of awkward lengths are split over slots or refused") {
+TEST_CASE("a write to a protected page is done by the engine, once, and told to its watch") {
+  for (HostFacts facts : {hardware(), emulating()}) {
+    facts.write_protect = true;
+    facts.data_watch = false;
+    Rig rig(facts, {0x90, 0xff, 0x07, 0x90, 0xeb, 0xfa}); // nop; inc dword [rdi]; nop; jmp
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ScriptedVmm::data + 2, 1)));
+    CHECK(rig.engine.points()[0].strategy == "pending: placed at the next resume");
+    for (unsigned value = 1; value < 4; ++value) {
+      REQUIRE(rig.resume(value == 2 ? Motion::step : Motion::run));
+      if (value == 2) REQUIRE(rig.resume(Motion::step)); // jmp; nop; the write
+      if (value == 2) REQUIRE(rig.resume(Motion::step));
+      if (value == 2) REQUIRE(rig.resume(Motion::step));
+      CHECK(rig.vmm.protected_pages == std::vector{ScriptedVmm::data});
+      REQUIRE(rig.last<HitWatch>() != nullptr);
+      CHECK(rig.last<HitWatch>()->address == ScriptedVmm::data + 2);
+      CHECK(rig.last<HitWatch>()->before == Bytes{std::byte{0}});
+      CHECK(rig.last<HitWatch>()->after == Bytes{std::byte{0}});
+      CHECK((rig.last<Stepped>() != nullptr) == (value == 2));
+      CHECK(rig.vmm.rip() == entry + 3);
+      CHECK(rig.vmm.ram[ScriptedVmm::data] == std::byte(value));
+    }
+    CHECK(rig.engine.points()[0].strategy == "writes to its page exit: read-only memory slot");
+    CHECK(rig.vmm.served == 0);
+    // a write beside the watch is done and nothing is said
+    REQUIRE(rig.engine.remove(at(PointKind::write, ScriptedVmm::data + 2, 1)));
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ScriptedVmm::data + 8, 4)));
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry)));
+    REQUIRE(rig.resume(Motion::run));
+    REQUIRE(rig.resume(Motion::run));
+    CHECK(rig.last<HitPoint>() != nullptr);
+    CHECK(rig.vmm.ram[ScriptedVmm::data] == std::byte{4});
+    REQUIRE(rig.engine.withdraw());
+    CHECK(rig.vmm.protected_pages.empty());
+  }
+}
+
+TEST_CASE("an instruction that cannot be emulated on a protected page is stepped with it open") {
+  HostFacts facts = emulating();
+  facts.write_protect = true;
+  Rig rig(facts, {0x90, 0xff, 0x07, 0x90, 0xeb, 0xfa}, 2);
+  rig.vmm.kernel.fails_on_read_only = true;
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ScriptedVmm::data, 4)));
+  for (unsigned value = 1; value < 4; ++value) {
+    REQUIRE(rig.resume({Motion::run, Motion::hold}));
+    REQUIRE(rig.last<HitWatch>() != nullptr);
+    CHECK(rig.last<HitWatch>()->before == Bytes{std::byte(value - 1), {}, {}, {}});
+    CHECK(rig.last<HitWatch>()->after == Bytes{std::byte(value), {}, {}, {}});
+    CHECK(rig.last<Crashed>() == nullptr);
+    CHECK(rig.vmm.rip() == entry + 3);
+    CHECK(rig.vmm.protected_pages == std::vector{ScriptedVmm::data}); // again
+  }
+}
+
+TEST_CASE("a point that is pending while the guest runs is placed when its page is there") {
+  HostFacts facts = hardware();
+  facts.hardware_exec = facts.data_watch = false;
+  Rig rig(facts, {0x90, 0x90, 0xeb, 0xfc});
+  const Point nowhere{PointKind::software, {0x7000, {Space::Kind::physical}}, 1};
+  REQUIRE(rig.engine.insert(VcpuId{0}, nowhere));
+  REQUIRE(rig.engine.resume(Resume{std::vector{Motion::run}}));
+  rig.engine.look(false);
+  CHECK(rig.vmm.halting());
+  CHECK(rig.engine.points()[0].strategy.starts_with("pending, polled"));
+  rig.vmm.drain_some(1);
+  CHECK(rig.stops.empty()); // nobody hears of the pause
+  rig.engine.interrupt({});
+  rig.vmm.drain();
+  CHECK(rig.stops.size() == 1);
+  REQUIRE(rig.engine.remove(nowhere));
+  REQUIRE(rig.engine.resume(Resume{std::vector{Motion::run}}));
+  rig.engine.look(false);
+  CHECK_FALSE(rig.vmm.halting()); // nothing to look for
+}
+
+TEST_CASE("a guest that writes over a breakpoint instruction does not lose it") {
+  HostFacts facts = hardware();
+  facts.hardware_exec = facts.data_watch = false;
+  Rig rig(facts, {0x90, 0x90, 0xeb, 0xfc});
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, ScriptedVmm::data)));
+  rig.vmm.ram[ScriptedVmm::data] = std::byte{0x90};
+  REQUIRE(rig.engine.resume(Resume{std::vector{Motion::run}}));
+  CHECK(rig.vmm.ram[ScriptedVmm::data] == std::byte{0xcc});
+  rig.vmm.ram[ScriptedVmm::data] = std::byte{0x55}; // the guest's loader
+  rig.engine.look(false);
+  rig.vmm.drain_some(1);
+  CHECK(rig.vmm.ram[ScriptedVmm::data] == std::byte{0xcc});
+  rig.engine.interrupt({});
+  rig.vmm.drain();
+  REQUIRE(rig.engine.withdraw());
+  CHECK(rig.vmm.ram[ScriptedVmm::data] == std::byte{0x55});
+}
+
+TEST_CASE("watches of awkward lengths are split over slots, or stepped for") {
   Rig rig(hardware(), {0xeb, 0xfe});
   CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x2001, 7))); // 1 + 2 + 4
-  auto full = rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 16));
-  REQUIRE_FALSE(full);
-  CHECK(full.error().code == Code::no_free_slot);
-  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 8)));
-  CHECK_FALSE(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 33)));
+  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 16)));
+  REQUIRE(rig.resume(Motion::step));
+  CHECK(rig.engine.points()[0].strategy == "hardware slot 0 1 2");
+  CHECK(rig.engine.points()[1].strategy.find("single-stepped") != std::string::npos);
   CHECK_FALSE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ~std::uint64_t{0}, 2)));
   CHECK_FALSE(rig.engine.insert(VcpuId{0}, at(PointKind::write, 0x3000, 0)));
 }
@@ -389,7 +480,7 @@ TEST_CASE(
 TEST_CASE(
     "while the guest runs, physical memory and the page tables of the last stop can be read") {
   Rig rig(hardware(), {0x90, 0xeb, 0xfd});
-  REQUIRE(rig.engine.resume(Resume{{Motion::run}})); // not drained: it runs
+  REQUIRE(rig.engine.resume(Resume{std::vector{Motion::run}})); // not drained: it runs
   REQUIRE(rig.engine.running());
   CHECK(rig.engine.read_memory(VcpuId{0}, Address{entry, {Space::Kind::physical}}, 1));
   CHECK(rig.engine.read_memory(VcpuId{0}, Address{entry}, 1));

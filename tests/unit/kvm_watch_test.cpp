@@ -36,14 +36,16 @@ struct Rig : X86Rig {
     return watches.begin(
         placed, memory, [this](VcpuId, Address address) { return cpu->translate(address); }, vcpus);
   }
-  void announce(VcpuId id, const Touched& touched) { REQUIRE(watches.announce(id, *cpu, touched)); }
+  void announce(VcpuId id, const Touched& touched) {
+    REQUIRE(watches.announce(id, *cpu, touched, false));
+  }
   /// A step of a vCPU's: what it was about to touch, then the comparison.
   std::vector<HitWatch> after(const Touched& touched, VcpuId id = VcpuId{0}) {
     announce(id, touched);
     return compared(id);
   }
   std::vector<HitWatch> compared(VcpuId id) {
-    auto hits = watches.compare(id, *cpu);
+    auto hits = watches.compare(id, *cpu, false);
     REQUIRE(hits);
     return *hits;
   }
@@ -245,8 +247,60 @@ TEST_CASE("an access that faults touches nothing, and a failing ioctl is an erro
   CHECK(rig.after(reading(0x7000)).empty());
   rig.cpu->exited();
   rig.kernel.refused[x86::get_sregs] = EIO;
-  CHECK_FALSE(rig.watches.announce(VcpuId{0}, *rig.cpu, reading(at)));
+  CHECK_FALSE(rig.watches.announce(VcpuId{0}, *rig.cpu, reading(at), false));
   CHECK_FALSE(rig.begin());
+}
+
+TEST_CASE("a write to a protected page is a hit where it touches a watch, with what it changed") {
+  Rig rig;
+  rig.watch(PointKind::write, at + 2, 4);
+  rig.watch(PointKind::write, at, 64);
+  for (Site& site : rig.placed.sites)
+    site.placement.method = Placement::Method::protection;
+  rig.put(at, 0x11111111u);
+  REQUIRE(rig.begin());
+  CHECK(rig.watches.pages() == std::vector{at});
+  CHECK_FALSE(rig.watches.unsettled());
+  auto hits = rig.watches.write(GuestPhys{at}, X86Rig::bytes_of(0x22222222, 4));
+  REQUIRE(hits.size() == 2);
+  CHECK(hits[0].address == at + 2);
+  CHECK(hits[0].before == Bytes{std::byte{0x11}, std::byte{0x11}, {}, {}});
+  CHECK(hits[0].after == Bytes{std::byte{0x22}, std::byte{0x22}, {}, {}});
+  CHECK(hits[1].address == at);
+  CHECK(hits[1].before == four(0x11111111));
+  CHECK(hits[1].after == four(0x22222222));
+  hits = rig.watches.write(GuestPhys{at + 6}, X86Rig::bytes_of(1, 1));
+  CHECK(hits.size() == 1);
+  CHECK(rig.watches.write(GuestPhys{at + 64}, X86Rig::bytes_of(1, 1)).empty());
+  CHECK(rig.after(writing(at)).empty()); // no step compares it while its page is protected
+}
+
+TEST_CASE("a watch by protection whose memory is not there says so") {
+  Rig rig;
+  rig.page();
+  rig.watch(PointKind::write, 0x7000);
+  rig.placed.sites[0].placement.method = Placement::Method::protection;
+  REQUIRE(rig.begin());
+  CHECK(rig.watches.unsettled());
+  CHECK(rig.watches.pages().empty());
+  CHECK(rig.watches.missing(rig.placed.sites[0].point).find("no page") != std::string::npos);
+  rig.map(7, 0x5000);
+  rig.cpu->exited();
+  REQUIRE(rig.begin());
+  CHECK_FALSE(rig.watches.unsettled());
+  CHECK(rig.watches.pages() == std::vector<std::uint64_t>{0x5000});
+}
+
+TEST_CASE("a hit of a long watch carries the bytes that differ") {
+  Rig rig;
+  rig.watch(PointKind::write, at, 4096);
+  REQUIRE(rig.begin());
+  rig.put(at + 100, std::uint16_t{0x1234});
+  auto hits = rig.after(writing(at + 100, 2));
+  REQUIRE(hits.size() == 1);
+  CHECK(hits[0].address == at + 100);
+  CHECK(hits[0].before == Bytes(2));
+  CHECK(hits[0].after == X86Rig::bytes_of(0x1234, 2));
 }
 
 TEST_CASE("a watch in slots is not compared, but its values are told when it fires") {

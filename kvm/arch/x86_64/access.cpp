@@ -164,7 +164,9 @@ Result<std::uint64_t> X86Cpu::root() {
 
 Result<Translation> X86Cpu::translate(Address at) {
   if (at.space.kind == Space::Kind::physical) {
-    return Translation{GuestPhys{at.value}, 0, true, true, true, {}};
+    Translation out;
+    out.physical = GuestPhys{at.value};
+    return out;
   }
   TRY(load_sregs());
   Paging paging{sregs_->cr0, sregs_->cr3, sregs_->cr4, sregs_->efer};

@@ -27,7 +27,7 @@ MicroGuest::~MicroGuest() {
 Status MicroGuest::build(bool irqchip) {
   kvm_ = TRY(kernel_.open_kvm());
   vm_ = Fd{TRY(kernel_.ioctl(kvm_, KVM_CREATE_VM, nullptr))};
-  memory_ = TRY(kernel_.allocate(memory_size));
+  memory_ = TRY(kernel_.allocate(memory_size + 0x1000)); // and the read-only page
   kvm_userspace_memory_region region{};
   region.memory_size = memory_size;
   region.userspace_addr = reinterpret_cast<std::uint64_t>(memory_.data());
@@ -97,6 +97,7 @@ Status MicroGuest::load(std::initializer_list<unsigned> bytes, std::uint64_t rfl
   regs.rflags = rflags;
   regs.rbx = data;
   regs.rdx = mmio;
+  regs.rdi = read_only;
   TRY(vcpu_->set(set_sregs, initial_));
   TRY(vcpu_->set(set_regs, regs));
   VcpuEvents none{};
@@ -132,6 +133,17 @@ std::uint64_t MicroGuest::word(std::uint64_t at) const {
   std::uint64_t out = 0;
   std::memcpy(&out, memory_.data() + at, sizeof out);
   return out;
+}
+
+Status MicroGuest::add_read_only_page() {
+  kvm_userspace_memory_region region{};
+  region.slot = 1;
+  region.flags = KVM_MEM_READONLY;
+  region.guest_phys_addr = read_only;
+  region.memory_size = 0x1000;
+  region.userspace_addr = reinterpret_cast<std::uint64_t>(memory_.data() + read_only);
+  TRY(kernel_.ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region));
+  return Done{};
 }
 
 Status MicroGuest::send_interrupt(std::uint8_t vector) {

@@ -14,7 +14,8 @@ class MicroGuest {
 public:
   static constexpr std::uint64_t memory_size = 0x10000;
   static constexpr std::uint64_t code = 0x8000, data = 0x6000, stack = 0xf000, handler = 0x7000;
-  static constexpr std::uint64_t mmio = 0x100000; ///< mapped, but no memory
+  static constexpr std::uint64_t read_only = memory_size; ///< a page that the guest cannot write
+  static constexpr std::uint64_t mmio = 0x100000;         ///< mapped, but no memory
 
   /// Every vector's handler is a HLT. `irqchip`: with a local APIC, software-enabled.
   static Result<std::unique_ptr<MicroGuest>> create(Kernel& kernel, bool irqchip);
@@ -35,6 +36,8 @@ public:
   kvm_run& page() const { return vcpu_->run_page(); }
   std::uint64_t word(std::uint64_t at) const;
   Status send_interrupt(std::uint8_t vector);
+  /// Puts a page at `read_only`, in rdi too.
+  Status add_read_only_page();
 
 private:
   explicit MicroGuest(Kernel& kernel) : kernel_(kernel) {}

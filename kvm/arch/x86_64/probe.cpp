@@ -118,6 +118,22 @@ Status ask_completions(MicroGuest& guest, HostFacts& facts) {
   return Done{};
 }
 
+/// Does a write to a read-only slot exit undone, with pc after it, and does a read not exit?
+Status ask_write_protection(MicroGuest& guest, HostFacts& facts) {
+  if (!facts.readonly_memory) return Done{};
+  TRY(guest.add_read_only_page());
+  TRY(guest.load(
+      {0x8b, 0x07, 0xff, 0xc0, 0x89, 0x07})); // mov (%rdi), %eax; inc %eax; mov %eax, (%rdi)
+  TRY(guest.run());
+  const auto& exit = guest.page();
+  const bool wrote = exit.exit_reason == KVM_EXIT_MMIO && exit.mmio.is_write != 0 &&
+                     exit.mmio.phys_addr == MicroGuest::read_only && exit.mmio.len == 4;
+  const bool undone = guest.word(MicroGuest::read_only) == 0 && exit.mmio.data[0] == 1;
+  TRY(guest.run());
+  facts.write_protect = wrote && undone && exit.exit_reason == KVM_EXIT_HLT;
+  return Done{};
+}
+
 Status ask_injection(MicroGuest& guest, HostFacts& facts) {
   TRY(guest.load({0xcc, nop}));
   TRY(guest.debug(debug_inject_bp));
@@ -191,14 +207,16 @@ Status ask_everything(Kernel& kernel, HostFacts& facts) {
   auto guest = TRY(MicroGuest::create(kernel, false));
   const Watchdog watchdog(kernel, &guest->page().immediate_exit, std::chrono::seconds(2));
   using Question = Status (*)(MicroGuest&, HostFacts&);
-  constexpr std::pair<const char*, Question> questions[] = {{"single step", ask_step},
-                                                            {"int3", ask_int3},
-                                                            {"hardware breakpoint", ask_exec},
-                                                            {"data watchpoint", ask_watch},
-                                                            {"stepped I/O", ask_completions},
-                                                            {"injected #BP", ask_injection},
-                                                            {"pushf", ask_pushf},
-                                                            {"speed", ask_speed}};
+  constexpr std::pair<const char*, Question> questions[] = {
+      {"single step", ask_step},
+      {"int3", ask_int3},
+      {"hardware breakpoint", ask_exec},
+      {"data watchpoint", ask_watch},
+      {"stepped I/O", ask_completions},
+      {"read-only memory", ask_write_protection},
+      {"injected #BP", ask_injection},
+      {"pushf", ask_pushf},
+      {"speed", ask_speed}};
   for (const auto& [what, ask] : questions) {
     if (auto asked = ask(*guest, facts); !asked) {
       facts.notes.push_back(fmt::format("{}: could not be tried: {}", what, asked.error().what));
@@ -221,7 +239,11 @@ void explain(HostFacts& facts) {
   }
   if (!facts.data_watch) {
     facts.notes.emplace_back(
-        "data watchpoints never fire: watches single-step every instruction, slow");
+        facts.write_protect
+            ? "data watchpoints never fire: write watches protect their pages, read "
+              "and access watches single-step every instruction, slow"
+            : "data watchpoints never fire: watches single-step every instruction, "
+              "slow");
   }
   if (!facts.block_interrupts) {
     facts.notes.emplace_back(

@@ -94,6 +94,7 @@ walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear, Deta
   }
   TRY(canonical(paging, linear));
   const Mode mode = mode_of(paging);
+  out.root = mode.root;
   std::uint64_t table = mode.root;
   for (std::size_t depth = 0; depth < mode.levels.size(); ++depth) {
     const Level& level = mode.levels[depth];
