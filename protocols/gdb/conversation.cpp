@@ -49,6 +49,18 @@ unsigned error_number(const Error& error) {
 
 } // namespace
 
+std::string Conversation::tell(const Stop& stop) {
+  const VcpuStop& first = stop.vcpus.front();
+  general = first.vcpu;
+  bool told = false;
+  for (const StopReason& reason : first.reasons) {
+    if (!std::holds_alternative<HitWatch>(reason)) continue;
+    if (std::exchange(told, true)) untold.push_back({first.vcpu, {reason}});
+  }
+  untold.insert(untold.end(), stop.vcpus.begin() + 1, stop.vcpus.end());
+  return render_stop(*this, stop);
+}
+
 Result<ThreadRef> parse_thread(const Conversation& conversation, std::string_view text) {
   Scanner scanner(text);
   if (scanner.take('p')) {

@@ -41,17 +41,13 @@ struct Conversation {
   ThreadRef moving{};        ///< Hc: whom c and s move
   bool stop_owed = false;    ///< the client has been told "running"
   std::optional<int> gone{}; ///< exit status once the run is over
-  /// vCPUs that stopped together with the one told: a reply names one, so each of these is told
-  /// at the resume that would move it, as gdbserver does.
+  /// What stopped together with what was told: other vCPUs, further watches of the same one. A
+  /// reply names one, so each of these is told at the resume that would move it, as gdbserver does.
   std::vector<VcpuStop> untold{};
 
   const Target& target() const { return session.target(); }
   /// A stop reply; the vCPU it names is the selected one from then on, as with gdbserver.
-  std::string tell(const Stop& stop) {
-    general = stop.vcpus.front().vcpu;
-    untold.insert(untold.end(), stop.vcpus.begin() + 1, stop.vcpus.end());
-    return render_stop(*this, stop);
-  }
+  std::string tell(const Stop& stop);
   Address address(std::uint64_t value) const {
     return {value, {physical ? Space::Kind::physical : Space::Kind::current}};
   }

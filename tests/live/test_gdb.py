@@ -191,6 +191,50 @@ def watch_a_global():
         gdb.do("continue", r"beat \(tick=\d+\)")
 
 
+@case(needs=["gdb"], limit=120)
+def watch_an_array():
+    """8 KiB: gdb asks for it as one watch, whatever debug registers there are."""
+    with Demo() as (_, gdb):
+        to_main(gdb)
+        gdb.do("watch history", r"Hardware watchpoint 2: history")
+        gdb.do("continue", r"Hardware watchpoint 2: history.*Old value = .*New value = .*beat", 60)
+        gdb.do("continue", r"Hardware watchpoint 2: history", 60)
+        gdb.do("delete 2")
+        gdb.do("tbreak beat")
+        gdb.do("continue", r"beat \(tick=\d+\)")
+
+
+@case(needs=["gdb"], limit=120)
+def read_and_access_watches():
+    with Demo() as (_, gdb):
+        to_main(gdb)
+        gdb.do("tbreak beat")
+        gdb.do("continue", r"beat \(tick=\d+\)")
+        gdb.do("awatch heartbeat", r"Hardware access \(read/write\) watchpoint 3: heartbeat")
+        gdb.do("continue", r"access \(read/write\) watchpoint 3: heartbeat.*Old value = .*New value", 60)
+        gdb.do("delete 3")
+        gdb.do("tbreak print_status")
+        gdb.do("set var print_every = 1")
+        gdb.do("continue", r"print_status")
+        gdb.do("rwatch heartbeat", r"Hardware read watchpoint 5: heartbeat")
+        gdb.do("continue", r"Hardware read watchpoint 5: heartbeat.*Value = \d+.*print_status", 60)
+
+
+@case(needs=["gdb"], limit=120)
+def two_watches_in_one_store():
+    """Both halves change: both watches are told, one after the other."""
+    with Demo() as (_, gdb):
+        to_main(gdb)
+        gdb.do("watch *(int *)&heartbeat", r"atchpoint 2: ")
+        gdb.do("watch *((short *)&heartbeat + 1)", r"atchpoint 3: ")
+        gdb.do("set var timer_tick = 0xffff")
+        output = gdb.do("continue", r"atchpoint \d: ", 60)
+        if "atchpoint 2" not in output or "atchpoint 3" not in output:
+            output += gdb.do("continue", r"atchpoint \d: ", 60)
+        holds("atchpoint 2" in output and "atchpoint 3" in output, output)
+        gdb.do("info watchpoints", r"2 .*already hit 1 time.*3 .*already hit 1 time")
+
+
 @case(needs=["gdb"])
 def two_processors():
     with Demo(cpus=2) as (_, gdb):

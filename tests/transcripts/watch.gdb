@@ -27,3 +27,27 @@
 -> $z2,3010,4#..
 <- $E16#..
  = points 2
+# one store, two watches: the second is told when the client goes on, without the guest moving
+-> $z3,3000,8#..
+<- $OK#..
+-> $z4,3000,1#..
+<- $OK#..
+-> $Z2,3000,4#..
+<- $OK#..
+-> $Z2,3004,4#..
+<- $OK#..
+-> $vCont;c#..
+ ! stopped vcpu=0 write=0x3000+4@0x3000 write=0x3004+4@0x3004
+<- /^\$T05.*;watch:3000;#..$/
+-> $vCont;c#..
+<- /^\$T05.*;watch:3004;#..$/
+ = guest stopped
+-> $vCont;c#..
+ = guest running
+ ! stopped vcpu=0 write=0x3000+4@0x3000 write=0x3004+4@0x3004
+<- /^\$T05.*;watch:3000;#..$/
+# a watch that has been taken out meanwhile is told no more
+-> $z2,3004,4#..
+<- $OK#..
+-> $vCont;c#..
+ = guest running

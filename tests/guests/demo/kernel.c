@@ -21,6 +21,7 @@ volatile unsigned secondary_running;
 volatile uint64_t run_ticks;   /* power off after so many ticks; 0 runs for ever */
 volatile unsigned print_every = 100;
 struct cpu_work work;
+volatile uint64_t history[1024]; /* of heartbeats: 8 KiB, more than debug registers cover */
 
 static struct node nodes[] = {{"apple", 3, 0}, {"pear", 5, 0}, {"plum", 7, 0}};
 struct node *list_head;
@@ -59,6 +60,7 @@ __attribute__((noinline)) void shared_work(unsigned cpu) {
 
 __attribute__((noinline)) void beat(uint64_t tick) {
   heartbeat = tick;
+  history[tick % 1024] = tick;
 }
 
 void secondary_main(unsigned cpu) {
