@@ -16,9 +16,9 @@ Error still_running() {
 
 } // namespace
 
-ClientId Arbiter::join(FrontEnd& front_end) {
+ClientId Arbiter::join(FrontEnd& front_end, std::string name) {
   ClientId id{++last_id_};
-  clients_.emplace(id, &front_end);
+  clients_.emplace(id, Member{&front_end, std::move(name)});
   if (trace_.on()) trace_.note(fmt::format("client {} joined", number(id)));
   return id;
 }
@@ -35,6 +35,18 @@ void Arbiter::leave(ClientId id) {
     std::erase(it->second, id);
     it = it->second.empty() ? owners_.erase(it) : std::next(it);
   }
+}
+
+std::vector<ClientInfo> Arbiter::clients() const {
+  std::vector<ClientInfo> list;
+  for (const auto& [id, member] : clients_) {
+    ClientInfo info{id, member.name, 0, driver_ == id};
+    for (const auto& [point, owners] : owners_) {
+      info.points += std::find(owners.begin(), owners.end(), id) != owners.end() ? 1 : 0;
+    }
+    list.push_back(std::move(info));
+  }
+  return list;
 }
 
 Status Arbiter::admit(ClientId id, Access access) const {
@@ -106,6 +118,12 @@ Status Arbiter::resume(ClientId id, const Resume& how) {
   return Done{};
 }
 
+void Arbiter::take_control(ClientId id) {
+  if (trace_.on() && driver_ != id)
+    trace_.note(fmt::format("client {} takes run control", number(id)));
+  driver_ = id;
+}
+
 void Arbiter::publish(const Event& event, std::optional<ClientId> except) {
   trace_.event(event);
   // A front end may make clients come and go while it handles the event.
@@ -115,7 +133,8 @@ void Arbiter::publish(const Event& event, std::optional<ClientId> except) {
   }
   for (ClientId id : present) {
     if (id == except) continue;
-    if (auto found = clients_.find(id); found != clients_.end()) found->second->on_event(event);
+    if (auto found = clients_.find(id); found != clients_.end())
+      found->second.front_end->on_event(event);
   }
 }
 

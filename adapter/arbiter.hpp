@@ -16,15 +16,25 @@ enum class Access : std::uint8_t {
   drive,   ///< moves the guest: needs the run lease
 };
 
+/// One client, as the others may see it.
+struct ClientInfo {
+  ClientId id{};
+  std::string name;       ///< where it comes from: "gdb from 127.0.0.1:4321"; may be empty
+  std::size_t points = 0; ///< that it wants
+  bool drives = false;    ///< holds run control
+};
+
 class Arbiter {
 public:
   Arbiter(Target& target, Trace& trace) : target_(target), trace_(trace) {}
 
   /// `front_end` must outlive its `leave`.
-  ClientId join(FrontEnd& front_end);
+  ClientId join(FrontEnd& front_end, std::string name = {});
   /// Its points go with it, its lease is free again. The guest keeps running or stopped.
   void leave(ClientId id);
   std::size_t client_count() const { return clients_.size(); }
+  /// In order of arrival.
+  std::vector<ClientInfo> clients() const;
 
   /// The one table of who may do what: Code::running, Code::not_owner.
   Status admit(ClientId id, Access access) const;
@@ -34,6 +44,9 @@ public:
   Status remove(ClientId id, const Point& point);       ///< the last owner reaches the target
   Status remove_all(ClientId id);
   Status resume(ClientId id, const Resume& how); ///< takes the lease
+  /// Run control passes to this client, whoever had it. A run that is under way goes on, and its
+  /// stop still reaches everybody who waits for it.
+  void take_control(ClientId id);
 
   /// To every client, in order of arrival, except one that caused it.
   void publish(const Event& event, std::optional<ClientId> except = {});
@@ -41,7 +54,11 @@ public:
 private:
   Target& target_;
   Trace& trace_;
-  std::map<ClientId, FrontEnd*> clients_;
+  struct Member {
+    FrontEnd* front_end = nullptr;
+    std::string name;
+  };
+  std::map<ClientId, Member> clients_;
   std::map<Point, std::vector<ClientId>> owners_;
   std::optional<ClientId> driver_;
   std::uint32_t last_id_ = 0;

@@ -104,6 +104,25 @@ struct ResumeGuest {
   Result<Reply> apply(Caller c) const { return c.arbiter.resume(c.id, how); }
 };
 
+struct ListClients {
+  using Reply = std::vector<ClientInfo>;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "list_clients";
+  Result<Reply> apply(Caller c) const { return c.arbiter.clients(); }
+};
+
+/// Always allowed, also while another client's run is under way: a client that has gone silent
+/// must not keep a machine for ever.
+struct TakeControl {
+  using Reply = Done;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "take_control";
+  Result<Reply> apply(Caller c) const {
+    c.arbiter.take_control(c.id);
+    return Done{};
+  }
+};
+
 /// Always allowed: whoever sees a guest run may stop it.
 struct Interrupt {
   using Reply = Done;

@@ -16,8 +16,10 @@ public:
   Session(Target& target, Arbiter& arbiter, Trace& trace)
       : target_(target), arbiter_(arbiter), trace_(trace) {}
 
-  /// Call once, when the front end exists.
-  void join(FrontEnd& front_end) { id_ = arbiter_.join(front_end); }
+  /// Call once, when the front end exists. `name`: what other clients are shown.
+  void join(FrontEnd& front_end, std::string name = {}) {
+    id_ = arbiter_.join(front_end, std::move(name));
+  }
   void leave() { arbiter_.leave(id_); }
   ClientId id() const { return id_; }
 

@@ -21,6 +21,30 @@ char flipped(char c) {
   return static_cast<char>(c ^ escape_flip);
 }
 
+/// "c*n" is c and n - 29 more of it.
+constexpr std::size_t repeat_bias = 29, fewest_repeats = 3, most_repeats = '~' - repeat_bias;
+
+/// A count must not look like what frames, acknowledges, escapes or starts a run.
+constexpr bool sayable(std::size_t repeats) {
+  const char count = static_cast<char>(repeat_bias + repeats);
+  return !needs_escape(count) && count != '+' && count != '-';
+}
+
+/// How many more of its first byte `text` begins with, as far as one count says it; 0 when that
+/// would not be shorter.
+std::size_t repeats(std::string_view text) {
+  const std::size_t limit = std::min(text.size(), most_repeats + 1);
+  std::size_t more = 0;
+  while (more + 1 < limit && text[more + 1] == text[0]) {
+    ++more;
+  }
+  if (more < fewest_repeats) return 0;
+  while (!sayable(more)) {
+    --more;
+  }
+  return more;
+}
+
 } // namespace
 
 std::optional<Token> Decoder::next(ByteView& input) {
@@ -111,15 +135,22 @@ Token Decoder::finish(char low) {
   return std::exchange(token_, Token{});
 }
 
-std::string frame(std::string_view payload) {
+std::string frame(std::string_view payload, Runs runs) {
+  const bool shorten = runs == Runs::shortened && payload.size() >= worth_shortening;
   std::string framed = "$";
   framed.reserve(payload.size() + 4);
-  for (char c : payload) {
+  for (std::size_t i = 0; i < payload.size(); ++i) {
+    const char c = payload[i];
     if (needs_escape(c)) {
-      framed += escape;
-      c = flipped(c);
+      framed += {escape, flipped(c)};
+      continue;
     }
     framed += c;
+    if (!shorten) continue;
+    if (const std::size_t more = repeats(payload.substr(i)); more > 0) {
+      framed += {'*', static_cast<char>(repeat_bias + more)};
+      i += more;
+    }
   }
   const auto sum =
       std::accumulate(framed.begin() + 1, framed.end(), 0U,

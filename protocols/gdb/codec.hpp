@@ -46,8 +46,12 @@ private:
   std::uint8_t sum_ = 0;
 };
 
-/// $payload#cs, escaped.
-std::string frame(std::string_view payload);
+/// Whether a frame may say "c*n" for a run of one byte.
+enum class Runs : std::uint8_t { spelled_out, shortened };
+/// $payload#cs, escaped. Runs are shortened from `worth_shortening` bytes on: less is one segment
+/// on any network, and stays readable in a trace.
+std::string frame(std::string_view payload, Runs runs = Runs::spelled_out);
+inline constexpr std::size_t worth_shortening = 256;
 /// Length of `payload` once escaped.
 std::size_t escaped_length(std::string_view payload);
 /// The longest start of `payload` that is at most `room` bytes once escaped.

@@ -4,6 +4,8 @@
 #include "adapter/session.hpp"
 #include "protocols/gdb/packet_table.hpp"
 
+#include <map>
+
 namespace kdbg::gdb {
 
 /// The machine is one process.
@@ -35,6 +37,7 @@ struct Conversation {
   std::function<void(std::string_view)> print;
   Features features{};
   bool acks = true;
+  bool extended = false;     ///< `!`: stays when the program is killed or has ended
   bool bare_x = false;       ///< replies to x carry no 'b': LLDB 19
   bool physical = false;     ///< addresses are guest-physical, as QEMU's PhyMemMode
   VcpuId general{};          ///< Hg: whose registers and memory
@@ -44,6 +47,9 @@ struct Conversation {
   /// What stopped together with what was told: other vCPUs, further watches of the same one. A
   /// reply names one, so each of these is told at the resume that would move it, as gdbserver does.
   std::vector<VcpuStop> untold{};
+
+  std::map<std::string, std::uint64_t> symbols{}; ///< what the client knows of those wanted
+  std::size_t symbols_asked = 0;                  ///< of wanted_symbols()
 
   const Target& target() const { return session.target(); }
   /// A stop reply; the vCPU it names is the selected one from then on, as with gdbserver.

@@ -53,15 +53,16 @@ void RspFrontEnd::handle_packet(const Token& token) {
                       fmt::format("packet is longer than {} bytes", max_payload)};
     return outbox_.send(render_error(conversation_.features, error));
   }
-  const auto text = answer(token.payload);
+  const Row* row = find_row(dialect_.tables, token.payload);
+  if (!row) return outbox_.send("");
+  const auto text = answer(*row, token.payload);
   if (!conversation_.acks) outbox_.stop_acks();
-  if (text) outbox_.send(*text);
+  const bool binary = row->reply == Row::Reply::binary;
+  if (text) outbox_.send(*text, binary ? Runs::spelled_out : Runs::shortened);
 }
 
-std::optional<std::string> RspFrontEnd::answer(std::string_view packet) {
-  const Row* row = find_row(dialect_.tables, packet);
-  if (!row) return "";
-  auto text = row->handler(conversation_, packet.substr(row->prefix.size()));
+std::optional<std::string> RspFrontEnd::answer(const Row& row, std::string_view packet) {
+  auto text = row.handler(conversation_, packet.substr(row.prefix.size()));
   if (!text) return render_error(conversation_.features, text.error());
   return *std::move(text);
 }

@@ -24,7 +24,7 @@ public:
 private:
   void handle(const Token& token);
   void handle_packet(const Token& token);
-  std::optional<std::string> answer(std::string_view packet);
+  std::optional<std::string> answer(const Row& row, std::string_view packet);
   void print(std::string_view text);
   void flush();
   void note(const Token& token);

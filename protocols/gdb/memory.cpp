@@ -106,7 +106,7 @@ Answer set_physical(Conversation& c, std::string_view arguments) {
 constexpr Row rows[] = {
     {"m", Row::Match::prefix, &read_hex},
     {"M", Row::Match::prefix, &write_hex},
-    {"x", Row::Match::prefix, &read_binary},
+    {"x", Row::Match::prefix, &read_binary, Row::Reply::binary},
     {"X", Row::Match::prefix, &write_binary},
     {"qqemu.PhyMemMode", Row::Match::exact, &show_physical},
     {"Qqemu.PhyMemMode:", Row::Match::prefix, &set_physical},

@@ -1,6 +1,5 @@
 #include "protocols/gdb/outbox.hpp"
 
-#include "protocols/gdb/codec.hpp"
 #include "protocols/gdb/text.hpp"
 
 namespace kdbg::gdb {
@@ -11,8 +10,8 @@ constexpr unsigned max_resends = 16;
 
 } // namespace
 
-void Outbox::send(std::string_view payload) {
-  std::string framed = frame(payload);
+void Outbox::send(std::string_view payload, Runs runs) {
+  std::string framed = frame(payload, runs);
   if (mode_ == Mode::off || waiting_.empty()) due_ += framed;
   if (mode_ != Mode::off) waiting_.push_back(std::move(framed));
 }

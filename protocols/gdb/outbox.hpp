@@ -1,6 +1,7 @@
 #pragma once
 /// Packets on their way out, with acknowledgements while they are in use. Knows no packet.
 #include "adapter/front_end.hpp"
+#include "protocols/gdb/codec.hpp"
 
 #include <deque>
 
@@ -12,7 +13,7 @@ class Outbox {
 public:
   explicit Outbox(Sink sink) : sink_(std::move(sink)) {}
 
-  void send(std::string_view payload);
+  void send(std::string_view payload, Runs runs = Runs::shortened);
   /// '+' or '-' for a packet received; nothing once acknowledgements are off.
   void acknowledge(bool good);
   bool acks() const { return mode_ != Mode::off; }

@@ -32,9 +32,11 @@ using Handler = Answer (*)(Conversation& conversation, std::string_view argument
 
 struct Row {
   enum class Match : std::uint8_t { exact, prefix };
+  enum class Reply : std::uint8_t { text, binary };
   std::string_view prefix;
   Match match = Match::exact;
   Handler handler = nullptr;
+  Reply reply = Reply::text; ///< binary is sent byte for byte, but for escapes
 
   constexpr bool matches(std::string_view packet) const {
     return match == Match::exact ? packet == prefix : packet.starts_with(prefix);

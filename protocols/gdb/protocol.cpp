@@ -3,11 +3,16 @@
 #include "protocols/gdb/front_end.hpp"
 #include "protocols/gdb/memory.hpp"
 #include "protocols/gdb/monitor.hpp"
+#include "protocols/gdb/osdata.hpp"
 #include "protocols/gdb/points.hpp"
 #include "protocols/gdb/queries.hpp"
 #include "protocols/gdb/registers.hpp"
+#include "protocols/gdb/restart.hpp"
 #include "protocols/gdb/resume.hpp"
+#include "protocols/gdb/scan.hpp"
+#include "protocols/gdb/settings.hpp"
 #include "protocols/gdb/stop_reply.hpp"
+#include "protocols/gdb/symbols.hpp"
 #include "protocols/gdb/xfer.hpp"
 
 namespace kdbg::gdb {
@@ -26,9 +31,10 @@ std::unique_ptr<FrontEnd> open(Session& session, Sink sink) {
 } // namespace
 
 const Dialect& dialect() {
-  static const Table tables[] = {register_packets(), memory_packets(), point_packets(),
-                                 resume_packets(),   query_packets(),  xfer_packets(),
-                                 monitor_packets()};
+  static const Table tables[] = {register_packets(), memory_packets(),  scan_packets(),
+                                 point_packets(),    resume_packets(),  restart_packets(),
+                                 query_packets(),    setting_packets(), symbol_packets(),
+                                 xfer_packets(),     osdata_packets(),  monitor_packets()};
   static const Dialect plain{tables, &render_stop};
   return plain;
 }

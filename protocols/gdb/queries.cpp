@@ -32,7 +32,8 @@ Answer supported(Conversation& c, std::string_view arguments) {
   c.features.swbreak = c.features.swbreak && (can.software_points || can.hardware_slots > 0);
   c.features.hwbreak = c.features.hwbreak && can.hardware_slots > 0;
   std::string text = fmt::format("PacketSize={:x};QStartNoAckMode+;vContSupported+;"
-                                 "qXfer:features:read+;qXfer:threads:read+;binary-upload+",
+                                 "qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;"
+                                 "QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+",
                                  max_payload);
   if (c.features.multiprocess) text += ";multiprocess+";
   if (c.features.swbreak) text += ";swbreak+";
@@ -99,11 +100,6 @@ Answer offsets(Conversation&, std::string_view) {
   return say("Text=0;Data=0;Bss=0");
 }
 
-/// The client offers to look symbols up for us: nothing to ask.
-Answer symbols(Conversation&, std::string_view) {
-  return say_ok();
-}
-
 constexpr Row rows[] = {
     {"qSupported", Row::Match::exact, &supported_bare},
     {"qSupported:", Row::Match::prefix, &supported},
@@ -118,7 +114,6 @@ constexpr Row rows[] = {
     {"qAttached", Row::Match::exact, &attached},
     {"qAttached:", Row::Match::prefix, &attached},
     {"qOffsets", Row::Match::exact, &offsets},
-    {"qSymbol::", Row::Match::exact, &symbols},
 };
 
 } // namespace

@@ -214,8 +214,10 @@ Status detach(Conversation& c) {
   return Done{};
 }
 
+/// A client of the extended kind stays, most likely to run the machine anew: it is held for that.
 Status kill(Conversation& c) {
-  if (c.gone || c.kill_policy == KillPolicy::detach) return detach(c);
+  if (c.gone || (c.kill_policy == KillPolicy::detach && !c.extended)) return detach(c);
+  c.untold.clear();
   TRY(c.session.execute(RemoveAllPoints{}));
   if (c.kill_policy == KillPolicy::poweroff) TRY(c.session.execute(PowerOff{}));
   return Done{};
@@ -251,16 +253,10 @@ Answer kill_process(Conversation& c, std::string_view pid) {
   return say_ok();
 }
 
-Answer extend(Conversation&, std::string_view) {
+/// The interrupt byte as a packet, for clients that do not stop all vCPUs at once.
+Answer interrupt_packet(Conversation& c, std::string_view) {
+  TRY(c.session.execute(Interrupt{}));
   return say_ok();
-}
-
-/// Answered by the `?` that follows.
-Answer restart(Conversation& c, std::string_view) {
-  if (auto done = c.session.execute(ResetMachine{}); !done) {
-    c.session.trace().note("restart: " + done.error().what);
-  }
-  return say_nothing();
 }
 
 constexpr Row rows[] = {
@@ -269,8 +265,7 @@ constexpr Row rows[] = {
     {"C", Row::Match::prefix, &run_signalled},     {"s", Row::Match::prefix, &step},
     {"S", Row::Match::prefix, &step_signalled},    {"D", Row::Match::exact, &detach_packet},
     {"D;", Row::Match::prefix, &detach_process},   {"k", Row::Match::exact, &kill_packet},
-    {"vKill;", Row::Match::prefix, &kill_process}, {"!", Row::Match::exact, &extend},
-    {"R", Row::Match::prefix, &restart},
+    {"vKill;", Row::Match::prefix, &kill_process}, {"vCtrlC", Row::Match::exact, &interrupt_packet},
 };
 
 } // namespace

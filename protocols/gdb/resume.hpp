@@ -1,5 +1,6 @@
 #pragma once
-/// ? c C s S vCont, the interrupt byte, D k vKill R: everything that moves or leaves the guest.
+/// ? c C s S vCont, the interrupt byte, vCtrlC, D k vKill: everything that moves or leaves the
+/// guest.
 #include "protocols/gdb/conversation.hpp"
 
 namespace kdbg::gdb {

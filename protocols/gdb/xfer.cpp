@@ -9,15 +9,8 @@
 #include <fmt/format.h>
 
 namespace kdbg::gdb {
-namespace {
 
-struct Request {
-  std::string_view annex;
-  std::uint64_t offset = 0, length = 0;
-};
-
-/// ANNEX:OFFSET,LENGTH
-Result<Request> parse(std::string_view arguments) {
+Result<Request> parse_request(std::string_view arguments) {
   Request request;
   Scanner scanner(arguments);
   request.annex = scanner.until(':');
@@ -28,7 +21,6 @@ Result<Request> parse(std::string_view arguments) {
   return request;
 }
 
-/// `m` when more follows, `l` with the last piece.
 Answer slice(const std::string& document, const Request& request) {
   if (request.offset > document.size()) {
     return Error{Code::bad_request,
@@ -45,21 +37,23 @@ Answer no_such_annex() {
   return say("E00");
 }
 
+namespace {
+
 Answer read_features(Conversation& c, std::string_view arguments) {
-  const Request request = TRY(parse(arguments));
+  const Request request = TRY(parse_request(arguments));
   if (request.annex != "target.xml") return no_such_annex();
   return slice(render_target_xml(c.target().arch()), request);
 }
 
 Answer read_threads(Conversation& c, std::string_view arguments) {
-  const Request request = TRY(parse(arguments));
+  const Request request = TRY(parse_request(arguments));
   if (!request.annex.empty()) return no_such_annex();
   return slice(render_threads(c), request);
 }
 
 constexpr Row rows[] = {
-    {"qXfer:features:read:", Row::Match::prefix, &read_features},
-    {"qXfer:threads:read:", Row::Match::prefix, &read_threads},
+    {"qXfer:features:read:", Row::Match::prefix, &read_features, Row::Reply::binary},
+    {"qXfer:threads:read:", Row::Match::prefix, &read_threads, Row::Reply::binary},
 };
 
 } // namespace

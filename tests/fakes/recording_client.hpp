@@ -23,6 +23,10 @@ struct Machine {
   Arbiter arbiter{target, trace};
 };
 
+/// What a client makes of run-length encoding: the same stream with every run spelled out, each
+/// sum checked first and made anew. Throws on a sum or a run that is off.
+std::string spell_out(std::string_view stream);
+
 /// A connection without a socket. `sent` holds one string per call of the sink.
 class GdbClient {
 public:

@@ -1,6 +1,6 @@
 # What gdb 13 sends on `target remote`, in its order.
 -> +$qSupported:multiprocess+;swbreak+;hwbreak+;qRelocInsn+;fork-events+;vfork-events+;exec-events+;vContSupported+;QThreadEvents+;no-resumed+;memory-tagging+;xmlRegisters=i386#..
-<- +$PacketSize=20000;QStartNoAckMode+;vContSupported+;qXfer:features:read+;qXfer:threads:read+;binary-upload+;multiprocess+;swbreak+;hwbreak+#..
+<- +$PacketSize=20000;QStartNoAckMode+;vContSupported+;qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+;multiprocess+;swbreak+;hwbreak+#..
 -> +$vMustReplyEmpty#..
 <- +$#00
 -> +$QStartNoAckMode#..
@@ -28,4 +28,12 @@
 -> $m1000,4#..
 <- $00010203#..
 -> $qSymbol::#..
+<- $qSymbol:6c696e75785f62616e6e6572#..
+-> $qSymbol:ffffffff82000000:6c696e75785f62616e6e6572#..
+<- $qSymbol:696e69745f7461736b#..
+-> $qSymbol::696e69745f7461736b#..
+<- $qSymbol:5f74657874#..
+-> $qSymbol::5f74657874#..
+<- $qSymbol:5f656e64#..
+-> $qSymbol::5f656e64#..
 <- $OK#..

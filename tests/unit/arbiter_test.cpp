@@ -133,6 +133,70 @@ TEST_CASE("a resume that fails takes no lease") {
   CHECK(two.resume());
 }
 
+TEST_CASE("run control can be taken over, at rest and during a run") {
+  const bool running = GENERATE(false, true);
+  Machine machine;
+  Client one(machine), two(machine);
+  REQUIRE(one.resume());
+  if (!running) machine.target.stop_now(first, Stepped{});
+  REQUIRE(two.session.execute(TakeControl{}));
+  CHECK(machine.target.running() == running); // what is under way goes on
+  const std::size_t before = one.front_end.events.size();
+  if (running) machine.target.stop_now(first, Stepped{});
+  CHECK(one.front_end.events.size() == before + (running ? 1 : 0)); // its stop is still its own
+  auto refused = one.resume();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::not_owner);
+  CHECK(refused.error().what == "run control is held by client 2");
+  CHECK_FALSE(one.session.execute(ResetMachine{}));
+  CHECK(one.insert(here)); // points are nobody's privilege
+  REQUIRE(two.resume());
+  machine.target.stop_now(first, Stepped{});
+  REQUIRE(one.session.execute(TakeControl{})); // and back
+  CHECK_FALSE(two.resume());
+  CHECK(one.resume());
+}
+
+TEST_CASE("control that was taken goes with its client, not with the one that had it") {
+  Machine machine;
+  Client one(machine), two(machine), three(machine);
+  REQUIRE(one.session.execute(TakeControl{})); // nobody had it
+  REQUIRE(two.session.execute(TakeControl{}));
+  REQUIRE(two.session.execute(TakeControl{})); // twice is harmless
+  one.session.leave();
+  CHECK_FALSE(three.resume());
+  two.session.leave();
+  CHECK(three.resume());
+  auto gone = two.session.execute(TakeControl{});
+  REQUIRE_FALSE(gone);
+  CHECK(gone.error().code == Code::closed);
+  machine.target.stop_now(first, Stepped{});
+  CHECK(three.resume());
+}
+
+TEST_CASE("the list of clients says whose points are in and who drives") {
+  Machine machine;
+  Client one(machine), two(machine);
+  CHECK(one.insert(here));
+  CHECK(two.insert(here));
+  CHECK(two.insert({PointKind::write, {0x1000}, 4}));
+  RecordingFrontEnd named;
+  const ClientId third = machine.arbiter.join(named, "gdb from here");
+  REQUIRE(two.resume());
+  auto list = one.session.execute(ListClients{});
+  REQUIRE(list);
+  REQUIRE(list->size() == 3);
+  CHECK((*list)[0].id == one.session.id());
+  CHECK((*list)[0].points == 1);
+  CHECK_FALSE((*list)[0].drives);
+  CHECK((*list)[1].points == 2);
+  CHECK((*list)[1].drives);
+  CHECK((*list)[2].name == "gdb from here");
+  CHECK((*list)[2].points == 0);
+  machine.arbiter.leave(third);
+  CHECK(machine.arbiter.clients().size() == 2);
+}
+
 TEST_CASE("everybody hears of a stop, and of a resume whoever did not cause it") {
   Machine machine;
   Client one(machine), two(machine);

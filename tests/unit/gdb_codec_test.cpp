@@ -1,5 +1,6 @@
 #include "protocols/gdb/codec.hpp"
 #include "protocols/gdb/text.hpp"
+#include "tests/fakes/recording_client.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -44,6 +45,41 @@ TEST_CASE("what frames is what decodes, for every byte") {
 TEST_CASE("frame escapes what the wire gives a meaning") {
   CHECK(frame("}") == "$}]#da");
   CHECK(frame("#$*").substr(0, 7) == "$}\x03}\x04}\x0a");
+}
+
+TEST_CASE("runs are shortened where that saves bytes, and read back the same") {
+  const std::string rest(worth_shortening, 'y'); // long enough to be shortened at all
+  const std::size_t length = GENERATE(range(std::size_t{1}, std::size_t{300}));
+  const std::string payload = std::string(length, '0') + "x}*#$" + rest;
+  const std::string shortened = frame(payload, Runs::shortened), plain = frame(payload);
+  CHECK(fakes::spell_out(shortened) == plain);
+  CHECK(shortened.size() < plain.size());
+  const std::string_view body = std::string_view(shortened).substr(1, shortened.size() - 4);
+  CHECK(body.find_first_of("#$+-") == std::string_view::npos);
+  CHECK(body.find("00*") == std::string_view::npos); // a run is taken from its first byte on
+  CHECK((body.find("0*") != std::string_view::npos) == (length >= 4));
+}
+
+TEST_CASE("a run is told by its first byte and how many more there are") {
+  const std::string rest(worth_shortening, 'y');
+  const auto begins = [&](std::string_view payload, std::string_view body) {
+    return frame(std::string(payload) + "x" + rest, Runs::shortened).substr(1).starts_with(body);
+  };
+  CHECK(begins("000", "000x"));
+  CHECK(begins("0000", "0* x"));
+  CHECK(begins("0000000", "0*\"0x"));           // 6 more would be '#'
+  CHECK(begins("00000000", "0*\"00x"));         // 7 more would be '$'
+  CHECK(begins("000000000", "0*%x"));           // 8
+  CHECK(begins(std::string(15, '0'), "0*)00x")); // 13 and 14 would be '*' and '+'
+  CHECK(begins(std::string(98, '0'), "0*~x"));
+  CHECK(begins(std::string(99, '0'), "0*~0x"));
+}
+
+TEST_CASE("short frames and binary ones are spelled out") {
+  const std::string zeros(worth_shortening, '0');
+  CHECK(frame(zeros.substr(1), Runs::shortened) == frame(zeros.substr(1)));
+  CHECK(frame(zeros, Runs::shortened).size() < 20);
+  CHECK(frame(zeros) == frame(zeros, Runs::spelled_out));
 }
 
 TEST_CASE("a stream may be cut anywhere") {

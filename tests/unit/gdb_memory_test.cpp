@@ -80,5 +80,16 @@ TEST_CASE("points are in the space that the client has chosen") {
   CHECK(client.ask("z0,1000,1") == "OK");
 }
 
+TEST_CASE("hex comes with its runs shortened, binary as it is") {
+  Machine machine;
+  machine.target.ram[0x8000] = Bytes(0x200);
+  GdbClient client(machine);
+  client.feed(frame("m8000,200"));
+  CHECK(client.raw().size() < 100);
+  CHECK(client.ask("m8000,200") == std::string(0x400, '0'));
+  client.feed(frame("x8000,200"));
+  CHECK(client.raw() == frame("b" + std::string(0x200, '\0')));
+}
+
 } // namespace
 } // namespace kdbg::gdb

@@ -27,12 +27,31 @@ TEST_CASE("help lists every command, and is what an empty line gets") {
   Machine machine;
   GdbClient client(machine);
   const std::string help = monitor(client, "help");
-  for (const char* word :
-       {"help", "points", "caps", "regs", "translate ADDR", "console", "reset"}) {
+  for (const char* word : {"help", "points", "caps", "regs", "translate ADDR", "console", "reset",
+                           "linear-pc", "clients", "take", "symbols", "linux", "help [WORD]"}) {
     CHECK_THAT(help, Contains(word));
   }
   CHECK(monitor(client, "") == help);
   CHECK(monitor(client, "  help") == help);
+}
+
+TEST_CASE("help of a word says more, for every word there is") {
+  Machine machine;
+  GdbClient client(machine);
+  const std::string help = monitor(client, "help");
+  Scanner lines(help);
+  std::size_t count = 0;
+  for (std::string_view line = lines.until('\n'); !line.empty(); line = lines.until('\n')) {
+    const std::string word(line.substr(0, line.find(' ')));
+    const std::string more = monitor(client, "help " + word);
+    CHECK(more.starts_with(line));
+    CHECK(more.ends_with(".\n"));
+    CHECK(more.size() > line.size() + 1);
+    ++count;
+  }
+  CHECK(count >= 12);
+  CHECK(monitor(client, "help nonsense") ==
+        "unknown command \"nonsense\"; `monitor help` lists them\n");
 }
 
 TEST_CASE("an unknown command is answered in words") {
@@ -102,6 +121,74 @@ TEST_CASE("long output is cut into packets") {
   const std::string caps = monitor(client, "caps");
   CHECK(caps.size() > 200'000);
   CHECK(caps.ends_with("n\n"));
+}
+
+TEST_CASE("the linear pc is pc, where there are no segments") {
+  Machine machine;
+  machine.target.poke(VcpuId{1}, fakes::toy_pc, 0x1010);
+  GdbClient client(machine);
+  client.ask("Hg2");
+  CHECK(monitor(client, "linear-pc") == "pc 0x1010\n"
+                                        "linear 0x1010: 101112131415161718191a1b1c1d1e1f\n"
+                                        "set architecture i386:x86-64\n"
+                                        "x/5i 0x1010\n");
+  machine.target.poke(VcpuId{1}, fakes::toy_pc, 0x2000);
+  CHECK_THAT(monitor(client, "linear-pc"), Contains("linear 0x2000: no memory at 0x2000\n"));
+}
+
+TEST_CASE("clients are listed, and run control passes between them") {
+  Machine machine;
+  GdbClient one(machine), two(machine);
+  one.ask("Z1,1000,1");
+  one.ask("s");
+  machine.target.stop_now(VcpuId{0}, Stepped{});
+  one.heard();
+  CHECK(monitor(two, "clients") == "client 1: from nowhere, 1 points, has run control\n"
+                                   "client 2 (you): from nowhere, 0 points\n");
+  CHECK(two.ask("vCont;s:1") == "E01");
+  CHECK(monitor(two, "take") == "run control: client 2, before: client 1\n");
+  CHECK(one.heard().empty()); // nothing that it did not ask for
+  CHECK(one.ask("vCont;s:1") == "E01");
+  CHECK(one.ask("?").starts_with("T05"));
+  CHECK(two.ask("vCont;s:1").empty());
+  CHECK(monitor(one, "take") == "run control: client 1, before: client 2\n");
+  machine.target.stop_now(VcpuId{0}, Stepped{});
+  CHECK(two.heard().starts_with("T05")); // its run, its stop
+  CHECK(one.heard().empty());
+}
+
+TEST_CASE("a client that lost control still detaches, and the guest stays as it is") {
+  Machine machine;
+  GdbClient one(machine), two(machine);
+  one.ask("Z1,1000,1");
+  one.ask("s");
+  machine.target.stop_now(VcpuId{0}, Stepped{});
+  one.heard();
+  monitor(two, "take");
+  CHECK(one.ask("D") == "OK");
+  CHECK_FALSE(machine.target.running());
+  CHECK(machine.target.points().empty());
+}
+
+TEST_CASE("symbols that the client told, and the Linux version read by them") {
+  Machine machine;
+  GdbClient client(machine);
+  CHECK_THAT(monitor(client, "symbols"), Contains("offered no symbols"));
+  CHECK_THAT(monitor(client, "linux"), Contains("no linux_banner"));
+  client.ask("qSymbol::");
+  client.ask("qSymbol:5000:" + to_hex(bytes_of("linux_banner")));
+  client.ask("qSymbol::" + to_hex(bytes_of("init_task")));
+  const std::string shown = monitor(client, "symbols");
+  CHECK_THAT(shown, Contains("linux_banner   0x5000\n"));
+  CHECK_THAT(shown, Contains("init_task      not known to the client\n"));
+  CHECK(monitor(client, "linux") == "error: no memory at 0x5000\n");
+  const std::string banner = "Linux version 6.1.0 (somebody) #1 SMP\n";
+  Bytes& ram = machine.target.ram[0x5000];
+  ram.resize(600);
+  std::copy_n(bytes_of(banner).begin(), banner.size(), ram.begin());
+  CHECK(monitor(client, "linux") == banner);
+  ram[0] = std::byte{'l'};
+  CHECK_THAT(monitor(client, "linux"), Contains("at 0x5000, where linux_banner should be"));
 }
 
 } // namespace

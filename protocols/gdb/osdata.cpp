@@ -1,0 +1,118 @@
+#include "protocols/gdb/osdata.hpp"
+
+#include "adapter/commands.hpp"
+#include "protocols/gdb/conversation.hpp"
+#include "protocols/gdb/stop_reply.hpp"
+#include "protocols/gdb/target_xml.hpp"
+#include "protocols/gdb/xfer.hpp"
+
+#include <fmt/format.h>
+
+namespace kdbg::gdb {
+namespace {
+
+struct Column {
+  std::string_view name;
+  std::string value;
+};
+using Lines = std::vector<std::vector<Column>>;
+
+Result<Lines> list_vcpus(Conversation& c) {
+  Lines lines;
+  for (std::size_t i = 0; i < c.target().vcpu_count(); ++i) {
+    const auto vcpu = static_cast<VcpuId>(i);
+    const bool running = c.target().running();
+    const std::string mode =
+        running ? std::string("running") : TRY(c.session.execute(DescribeVcpu{vcpu}));
+    const std::string why = running ? std::string() : render_reasons(c.target().stop(), vcpu);
+    lines.push_back({{"vCPU", fmt::format("{}", i)},
+                     {"Thread", render_thread(c, vcpu)},
+                     {"Mode", mode},
+                     {"Stopped by", running       ? ""
+                                    : why.empty() ? "held"
+                                                  : why}});
+  }
+  return lines;
+}
+
+Result<Lines> list_points(Conversation& c) {
+  Lines lines;
+  for (const PointState& state : TRY(c.session.execute(ListPoints{}))) {
+    lines.push_back({{"Point", describe(state.point)},
+                     {"Method", state.strategy},
+                     {"Hits", fmt::format("{}", state.hits)}});
+  }
+  return lines;
+}
+
+Result<Lines> list_clients(Conversation& c) {
+  Lines lines;
+  for (const ClientInfo& client : TRY(c.session.execute(ListClients{}))) {
+    lines.push_back({{"Client", fmt::format("{}", static_cast<std::uint32_t>(client.id))},
+                     {"From", client.name},
+                     {"Points", fmt::format("{}", client.points)},
+                     {"Run control", client.drives ? "yes" : "no"}});
+  }
+  return lines;
+}
+
+Result<Lines> list_types(Conversation& c);
+
+struct Type {
+  std::string_view name, title, description;
+  Result<Lines> (*list)(Conversation& c);
+};
+constexpr Type types[] = {
+    {"", "Types", "", &list_types},
+    {"vcpus", "vCPUs", "the machine's processors, their modes and why they stopped", &list_vcpus},
+    {"points", "Points", "breakpoints and watchpoints of all clients", &list_points},
+    {"clients", "Clients", "who is connected, and who has run control", &list_clients},
+};
+
+Result<Lines> list_types(Conversation&) {
+  Lines lines;
+  for (const Type& type : types) {
+    if (type.name.empty()) continue;
+    lines.push_back({{"Type", std::string(type.name)},
+                     {"Description", std::string(type.description)},
+                     {"Title", std::string(type.title)}});
+  }
+  return lines;
+}
+
+std::string render(std::string_view type, const Lines& lines) {
+  auto text = fmt::format("<?xml version=\"1.0\"?>\n<!DOCTYPE osdata SYSTEM \"osdata.dtd\">\n"
+                          "<osdata type=\"{}\">\n",
+                          type);
+  for (const auto& line : lines) {
+    text += "<item>\n";
+    for (const Column& column : line) {
+      text +=
+          fmt::format("<column name=\"{}\">{}</column>\n", column.name, escape_xml(column.value));
+    }
+    text += "</item>\n";
+  }
+  return text + "</osdata>\n";
+}
+
+Answer read(Conversation& c, std::string_view arguments) {
+  const Request request = TRY(parse_request(arguments));
+  for (const Type& type : types) {
+    if (type.name != request.annex) continue;
+    const Lines lines = TRY(type.list(c));
+    return slice(render(type.name.empty() ? "types" : type.name, lines), request);
+  }
+  return no_such_annex();
+}
+
+constexpr Row rows[] = {
+    {"qXfer:osdata:read:", Row::Match::prefix, &read, Row::Reply::binary},
+};
+
+} // namespace
+
+Table osdata_packets() {
+  return rows;
+}
+
+} // namespace kdbg::gdb

@@ -1,0 +1,19 @@
+# gdb's find and compare-sections. The toy memory has a hole at 0x2000.
+-> $QStartNoAckMode#..
+<- +$OK#..
+-> +$qSearch:memory:1000;1000;\x12\x13#..
+<- $1,1012#..
+-> $qSearch:memory:1013;fed;\x12\x13#..
+<- $1,1112#..
+-> $qSearch:memory:1ff0;2000;\x01\x02#..
+<- $0#..
+-> $qSearch:memory:2000;10;\x01#..
+<- $E14#..
+-> $qSearch:memory:1000;10;#..
+<- $E16#..
+-> $qCRC:1000,0#..
+<- $Cffffffff#..
+-> $qCRC:1000,9#..
+<- /^\$C[0-9a-f]+#..$/
+-> $qCRC:1ff0,20#..
+<- $E14#..
