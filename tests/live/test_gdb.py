@@ -345,3 +345,172 @@ def disconnect_and_attach_again():
         gdb.do("print $pc", r"= .*<")
         gdb.do("continue", r"beat")
         holds(machine.process.poll() is None, "the server is gone")
+
+
+class Extended(Gdb):
+    """A gdb that connects by `target extended-remote`."""
+
+    def attach(self):
+        self.machine.connect(handshake=False).close()  # waits for the server
+        self.do(f"target extended-remote {self.machine.address[5:]}", "Remote debugging using")
+        return self
+
+
+@case(needs=["gdb", "kvmdbg"])
+def run_and_run_again():
+    """gdb's own `run` and `start` are a machine reset; its breakpoints are kept."""
+    with Machine("demo", pvh=True) as machine:
+        gdb = Extended(machine)
+        try:
+            gdb.attach()
+            to_main(gdb)
+            gdb.do("break beat")
+            gdb.do("continue", r"Breakpoint 2, beat")
+            gdb.do("set var print_every = 2")
+            gdb.do("run", r"Breakpoint 2, beat", 60)
+            gdb.do("print print_every", r"= 100")
+            gdb.do("starti", r"Program stopped|boot_entry")
+            gdb.do("print/x $pc", r"= 0x100000")
+            gdb.do("set var *(long *)((long)&run_ticks & 0x7fffffff) = 1")
+            gdb.do("delete")
+            gdb.do("continue", r"SIGTERM")
+            gdb.do("hbreak factorial")
+            gdb.do("run", r"factorial \(n=5\)")
+            gdb.do("info breakpoints", r"already hit 1 time")
+            gdb.do("kill", r"killed")
+            gdb.do("run", r"factorial \(n=5\)")
+            gdb.do("run an argument", r"[Ff]ailed")
+            holds(machine.process.poll() is None, f"the server is gone: {machine.log()}")
+        finally:
+            gdb.close()
+
+
+@case(needs=["gdb", "kvmdbg"])
+def find_in_memory():
+    with Demo() as (_, gdb):
+        to_main(gdb)
+        gdb.do("find &kernel_main, +0x20000, 'p', 'l', 'u', 'm'", r"<.*>|0xffffffff80\w+\n1 pattern")
+        gdb.do("x/s $_", r'"plum"')
+        gdb.do("print $numfound >= 1", r"= 1")
+        gdb.do("find /w1 &nodes, +sizeof(nodes), 5", r"<nodes\+\d+>")
+        gdb.do("find &nodes, +sizeof(nodes), (long long)0x1122334455667788", r"Pattern not found")
+        gdb.do("find 0x40000000, +0x10000, 'a'", r"Pattern not found|[Uu]nable")
+
+
+@case(needs=["gdb", "kvmdbg"])
+def dump_and_restore():
+    with Demo() as (machine, gdb):
+        to_main(gdb)
+        file = os.path.join(machine.folder, "dump")
+        gdb.do(f"dump binary memory {file} &nodes &nodes[3]")
+        equal(os.path.getsize(file), 72, "size of the dump")
+        gdb.do("set var nodes[1].value = 1000")
+        gdb.do(f"restore {file} binary &nodes", r"Restoring binary file")
+        gdb.do("print nodes[1].value", r"= 5")
+        gdb.do(f"dump binary memory {file} 0xffffffff80100000 0xffffffff80140000")
+        equal(os.path.getsize(file), 0x40000, "size of the large dump")
+        gdb.do(f"restore {file} binary 0xffffffff80400000", r"Restoring binary file", 60)
+        gdb.do(f"dump binary memory {file}2 0xffffffff80400000 0xffffffff80440000")
+        with open(file, "rb") as one, open(file + "2", "rb") as two:
+            holds(one.read() == two.read(), "what was restored differs")
+
+
+@case(needs=["gdb", "kvmdbg"])
+def compare_sections():
+    with Demo() as (_, gdb):
+        to_main(gdb)
+        gdb.do("break factorial")
+        text = gdb.do("compare-sections", r"Section \.text, range .*: matched")
+        holds(re.search(r"Section \.rodata, range .*: matched", text), text)
+        gdb.do("compare-sections .data", r"Section \.data, range .*: matched")
+        gdb.do("set var print_every = 7")
+        gdb.do("compare-sections .data", r"\.data, range .*: MIS-MATCHED!")
+        gdb.do("set var *(char *)beat = 0x90")
+        gdb.do("compare-sections -r", r"\.text, range .*: MIS-MATCHED!")
+
+
+def call_case(protected):
+    @case(needs=["gdb", "kvmdbg"])
+    def call():
+        with Demo() as (machine, gdb):
+            gdb.do("hbreak kernel_main", r"Hardware assisted breakpoint 1")
+            gdb.do("continue", r"Breakpoint 1, kernel_main")
+            gdb.do(f"set var protect_data = {int(protected)}")
+            gdb.do("tbreak list_push")
+            gdb.do("continue", r"list_push")
+            stack = re.search(r"0x\w+", gdb.do("print/x $rsp"))[0]
+            gdb.do(f"monitor translate {stack}", "no-execute" if protected else ", executable")
+            gdb.do("print factorial(3)", r"= 6")
+            gdb.do("call list_sum(&nodes[1])", r"= 5")
+            gdb.do("print $rsp == " + stack, r"= 1")
+            gdb.do("backtrace 2", r"#0 .*list_push.*#1 .*kernel_main")
+            gdb.do("tbreak print_status")
+            gdb.do("set var print_every = 1")
+            gdb.do("continue", r"print_status")
+            holds("exception" not in machine.console(), machine.console())
+
+    call.__name__ = f"call_with_{'protected' if protected else 'plain'}_stack"
+    call.__module__ = __name__
+
+
+call_case(False)
+call_case(True)
+
+
+@case(needs=["gdb"])
+def tbreak_before_paging():
+    with Demo() as (_, gdb):
+        gdb.do("tbreak kernel_main", "Temporary breakpoint 1")
+        gdb.do("continue", r"Temporary breakpoint 1, kernel_main \(\) at .*kernel\.c:\d+")
+        gdb.do("info breakpoints", r"No breakpoints")
+
+
+@case(needs=["gdb", "single_step"], limit=120)
+def many_instruction_steps():
+    """gdb sends one packet per step and reads nothing but the stop reply."""
+    with Demo() as (_, gdb):
+        to_main(gdb)
+        start = time.monotonic()
+        gdb.do("stepi 20000", r"0x\w+\s+\d+\s", 100)
+        seconds = time.monotonic() - start
+        holds(seconds < 60, f"20000 steps took {seconds:.1f} s")
+
+
+@case(needs=["gdb", "kvmdbg"])
+def tables_and_clients():
+    with Demo(cpus=2) as (_, gdb):
+        to_main(gdb)
+        gdb.do("info os", r"vcpus.*points.*clients")
+        gdb.do("info os vcpus", r"vCPU +Thread +Mode +Stopped by *\n0 .*long mode.*\n1 ")
+        gdb.do("set breakpoint always-inserted on")
+        gdb.do("hbreak beat")
+        gdb.do("info os points", r"hardware point at 0x")
+        gdb.do("info os clients", r"1 +gdb from .* yes")
+        gdb.do("monitor clients", r"client 1 \(you\): gdb from .*has run control")
+        gdb.do("monitor take", r"run control: client 1, before: client 1")
+        gdb.do("monitor help take", r"take run control over.*refused")
+        gdb.do("monitor linear-pc", r"set architecture i386:x86-64\nx/5i 0xffffffff80")
+
+
+@case(needs=["gdb", "kvmdbg"])
+def disassemble_by_linear_pc():
+    """The two commands that the server prints are what gdb needs, in 32-bit code too."""
+    with Demo() as (_, gdb):
+        text = gdb.do("monitor linear-pc", r"segment at 0x0, 32-bit\nlinear 0x100000: 891d")
+        for command in re.findall(r"^(?:set architecture|x/5i) .*", text, re.M):
+            shown = gdb.do(command)
+        holds(re.search(r"0x100000.*mov +%ebx,0x\w+.*lgdtl?", shown, re.S), shown)
+
+
+@case(needs=["gdb", "kvmdbg"])
+def symbols_are_asked_for():
+    """With a symbol file and without one, gdb neither hangs nor complains."""
+    with Demo() as (machine, gdb):
+        gdb.do("monitor symbols", r"linux_banner +not known to the client")
+        gdb.do("monitor linux", r"no linux_banner")
+        gdb.do("file", r"No (executable|symbol) file now|discard", 20)
+        gdb.do("detach")
+        gdb.attach()
+        gdb.do("monitor symbols", r"offered no symbols")
+        gdb.do(f"file {machine.image}")
+        gdb.do("monitor symbols", r"linux_banner +not known to the client")

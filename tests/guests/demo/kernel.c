@@ -20,6 +20,7 @@ volatile uint64_t secondary_counter;
 volatile unsigned secondary_running;
 volatile uint64_t run_ticks;   /* power off after so many ticks; 0 runs for ever */
 volatile unsigned print_every = 100;
+volatile unsigned protect_data; /* set ahead of kernel_main: data and stacks cannot be executed */
 struct cpu_work work;
 volatile uint64_t history[1024]; /* of heartbeats: 8 KiB, more than debug registers cover */
 
@@ -98,6 +99,7 @@ static void print_status(uint64_t tick) {
 
 void kernel_main(void) {
   serial_init();
+  if (protect_data) data_no_execute();
   print("kvmdbg demo guest: long mode, 4-level paging\n");
   interrupts_init(timer_interrupt);
   for (unsigned i = 0; i < sizeof nodes / sizeof *nodes; ++i)

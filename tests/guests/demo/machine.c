@@ -129,6 +129,23 @@ void start_others(uint32_t address) {
   *command = 0xc4600 | (address >> 12);
 }
 
+/* The large page that everything is in becomes small ones; both mappings of it share the table. */
+void data_no_execute(void) {
+  static uint64_t pages[512] __attribute__((aligned(4096)));
+  extern const char data_begin[];
+  const uint64_t kernel_base = 0xffffffff80000000, no_execute = 1ull << 63;
+  uint64_t root, efer_low, efer_high;
+  for (uint64_t i = 0; i < 512; ++i)
+    pages[i] = i << 12 | 3 | (i << 12 >= (uint64_t)data_begin - kernel_base ? no_execute : 0);
+  __asm__ volatile("rdmsr" : "=a"(efer_low), "=d"(efer_high) : "c"(0xc0000080));
+  __asm__ volatile("wrmsr" : : "a"(efer_low | 1 << 11), "d"(efer_high), "c"(0xc0000080)); /* NXE */
+  __asm__ volatile("mov %%cr3, %0" : "=r"(root));
+  uint64_t *upper = (uint64_t *)(((uint64_t *)root)[511] & ~0xfffull);
+  uint64_t *directory = (uint64_t *)(upper[510] & ~0xfffull);
+  directory[0] = ((uint64_t)pages - kernel_base) | 3;
+  __asm__ volatile("mov %0, %%cr3" : : "r"(root) : "memory");
+}
+
 void power_off(void) {
   outw(0x604, 0x2000);
   for (;;)

@@ -26,6 +26,8 @@ void print_hex(uint64_t value);
 /* 'q' typed on COM1, or -1. */
 int serial_read(void);
 
+/* Maps data and stacks no-execute. */
+void data_no_execute(void);
 void interrupts_init(void (*timer)(struct interrupt_frame *));
 void timer_acknowledge(void);
 /* INIT and start-up IPIs to all other processors, to run from physical `address`. */
