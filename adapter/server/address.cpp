@@ -41,7 +41,8 @@ Result<ip::address> parse_host(std::string_view text, std::string_view host) {
   boost::system::error_code error;
   const ip::address address = ip::make_address(std::string(host), error);
   if (error || address.is_v6() != bracketed) {
-    return bad(text, "want HOST:PORT, [V6]:PORT, :PORT or unix:PATH, HOST a number or localhost");
+    return bad(text,
+               "want HOST:PORT, [V6]:PORT, :PORT, unix:PATH or stdio, HOST a number or localhost");
   }
   return address;
 }
@@ -49,11 +50,12 @@ Result<ip::address> parse_host(std::string_view text, std::string_view host) {
 } // namespace
 
 Result<ListenAddress> parse_listen_address(std::string_view text, bool allow_remote) {
+  if (text == "stdio") return ListenAddress(Stdio{});
   constexpr std::string_view unix_word = "unix:";
   if (text.starts_with(unix_word)) return parse_unix(text, text.substr(unix_word.size()));
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) {
-    return bad(text, "want HOST:PORT, [V6]:PORT, :PORT or unix:PATH");
+    return bad(text, "want HOST:PORT, [V6]:PORT, :PORT, unix:PATH or stdio");
   }
   const ip::address host = TRY(parse_host(text, text.substr(0, colon)));
   const std::uint16_t port = TRY(parse_port(text, text.substr(colon + 1)));
@@ -65,6 +67,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text, bool allow_rem
 }
 
 std::string describe(const ListenAddress& address) {
+  if (std::holds_alternative<Stdio>(address)) return "stdio";
   if (const auto* local = std::get_if<UnixPath>(&address)) return "unix:" + local->path;
   const auto& endpoint = *std::get_if<ip::tcp::endpoint>(&address);
   std::string host = endpoint.address().to_string();

@@ -12,10 +12,12 @@ namespace kdbg::server {
 struct UnixPath {
   std::string path;
 };
-using ListenAddress = std::variant<boost::asio::ip::tcp::endpoint, UnixPath>;
+/// Standard input and output: the one client is there already.
+struct Stdio {};
+using ListenAddress = std::variant<boost::asio::ip::tcp::endpoint, UnixPath, Stdio>;
 
-/// HOST:PORT, [V6]:PORT, :PORT (loopback) or unix:PATH. HOST is a number or localhost. An address
-/// beyond loopback is bad_request unless `allow_remote`.
+/// HOST:PORT, [V6]:PORT, :PORT (loopback), unix:PATH or stdio. HOST is a number or localhost. An
+/// address beyond loopback is bad_request unless `allow_remote`.
 Result<ListenAddress> parse_listen_address(std::string_view text, bool allow_remote);
 /// As it is written on the command line.
 std::string describe(const ListenAddress& address);

@@ -2,7 +2,6 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
 
 #include <fmt/format.h>
 
@@ -10,14 +9,14 @@ namespace kdbg::server {
 
 namespace asio = boost::asio;
 
-Connection::Connection(Socket socket,
+Connection::Connection(std::unique_ptr<Stream> stream,
                        std::string name,
                        Machine machine,
                        std::span<const Protocol> protocols,
                        const Settings& settings,
                        Observer observer)
-    : socket_(std::move(socket)),
-      timer_(socket_.get_executor()),
+    : stream_(std::move(stream)),
+      timer_(stream_->executor()),
       name_(std::move(name)),
       protocols_(protocols),
       settings_(settings),
@@ -25,15 +24,17 @@ Connection::Connection(Socket socket,
       session_(machine.target, machine.arbiter, machine.trace) {}
 
 void Connection::start() {
-  close_after(settings_.first_byte, "it said nothing");
+  if (settings_.first_byte > settings_.first_byte.zero()) {
+    close_after(settings_.first_byte, "it said nothing");
+  }
   read();
 }
 
 void Connection::read() {
-  socket_.async_read_some(asio::buffer(input_),
-                          [self = shared_from_this()](ErrorCode error, std::size_t count) {
-                            self->on_read(error, count);
-                          });
+  stream_->read_some(asio::buffer(input_),
+                     [self = shared_from_this()](ErrorCode error, std::size_t count) {
+                       self->on_read(error, count);
+                     });
 }
 
 void Connection::on_read(ErrorCode error, std::size_t count) {
@@ -72,7 +73,7 @@ void Connection::send(ByteView bytes) {
   if (closed_ || finishing_) return;
   if (bytes.size() + pending_.size() + writing_.size() > settings_.max_backlog) {
     // Later: the front end that is sending must not be pulled from under itself.
-    asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    asio::post(stream_->executor(), [self = shared_from_this()] {
       self->close(fmt::format("it is more than {} bytes behind", self->settings_.max_backlog));
     });
     return;
@@ -83,9 +84,9 @@ void Connection::send(ByteView bytes) {
 
 void Connection::write() {
   writing_.swap(pending_);
-  asio::async_write(
-      socket_, asio::buffer(writing_),
-      [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_written(error); });
+  stream_->write(asio::buffer(writing_), [self = shared_from_this()](ErrorCode error, std::size_t) {
+    self->on_written(error);
+  });
 }
 
 void Connection::on_written(ErrorCode error) {
@@ -117,8 +118,7 @@ void Connection::close(std::string_view why) {
   if (std::exchange(closed_, true)) return;
   leave(why);
   timer_.cancel();
-  ErrorCode ignored;
-  socket_.close(ignored);
+  stream_->close();
   observer_.closed(*this);
 }
 

@@ -1,17 +1,15 @@
 #pragma once
-/// One client's socket and its front end: bytes in, ordered bytes out, and a clean leave on every
+/// One client's stream and its front end: bytes in, ordered bytes out, and a clean leave on every
 /// way out. Knows no protocol but by what its first byte says.
 #include "adapter/server/settings.hpp"
+#include "adapter/server/stream.hpp"
 #include "adapter/session.hpp"
 
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <array>
 
 namespace kdbg::server {
-
-using Socket = boost::asio::generic::stream_protocol::socket;
 
 /// What a connection serves; outlives it.
 struct Machine {
@@ -30,14 +28,14 @@ public:
   };
 
   /// `protocols` must outlive the connection. `name` is the peer's, for the log.
-  Connection(Socket socket,
+  Connection(std::unique_ptr<Stream> stream,
              std::string name,
              Machine machine,
              std::span<const Protocol> protocols,
              const Settings& settings,
              Observer observer);
   void start();
-  /// Leaves the machine and closes the socket at once.
+  /// Leaves the machine and closes the stream at once.
   void close(std::string_view why);
 
 private:
@@ -53,7 +51,7 @@ private:
   void close_after(std::chrono::milliseconds time, std::string_view why);
   void leave(std::string_view why);
 
-  Socket socket_;
+  std::unique_ptr<Stream> stream_;
   boost::asio::steady_timer timer_;
   std::string name_;
   std::span<const Protocol> protocols_;

@@ -13,6 +13,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
 public:
   using Accepted = std::function<void(Socket socket, std::string peer)>;
 
+  /// `address`: anything but stdio, where nobody can come.
   static Result<std::shared_ptr<Listener>>
   open(boost::asio::io_context& io, const ListenAddress& address, Accepted accepted, Log log);
   ~Listener();

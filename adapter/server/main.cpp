@@ -22,8 +22,9 @@
 namespace kdbg::server {
 namespace {
 
+/// Whoever reads this may have left (a gdb that started us); that ends nothing.
 void say(std::string_view text) {
-  fmt::print(stderr, "kvmdbg: {}\n", text);
+  std::fputs(fmt::format("kvmdbg: {}\n", text).c_str(), stderr);
 }
 
 int fail(const Error& error, ExitCode code) {
@@ -156,14 +157,26 @@ private:
       say("note: " + note);
     }
     if (!console_->notice().empty()) say(console_->notice());
+    server_->on_deserted([this] { finish(exit_done); });
     for (const std::string& address : options_.listen) {
       const std::string where = TRY(server_->listen(address));
       say(fmt::format("{}, listening on {}", options_.go ? "running" : "stopped at the entry point",
                       where));
+      if (address == "stdio") {
+        ignore_interrupts();
+        if (options_.console == "none") say("  the guest's console: monitor console");
+        continue;
+      }
       const std::string remote = where.starts_with("unix:") ? where.substr(5) : where;
       say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image, remote));
     }
     return Done{};
+  }
+
+  /// Ctrl-C is for the debugger whose terminal we may share; it tells us by itself.
+  void ignore_interrupts() {
+    signals_.remove(SIGINT);
+    std::signal(SIGINT, SIG_IGN);
   }
 
   /// Often enough that a point is in place soon after its page is, seldom enough to cost nothing.
@@ -192,6 +205,7 @@ private:
 
   /// Lets what was just sent to clients leave first.
   void finish(int status) {
+    if (std::exchange(ending_, true)) return;
     status_ = status;
     boost::asio::post(io_, [this] {
       server_->close_all();
@@ -216,6 +230,7 @@ private:
   std::unique_ptr<Server> server_;
   std::size_t clients_ = 0;
   int status_ = exit_done;
+  bool ending_ = false;
   ExitCode failure_ = exit_failed; ///< what an error now means to whoever started us
 };
 

@@ -1,6 +1,8 @@
 #include "adapter/server/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
 
 namespace kdbg::server {
 namespace {
@@ -10,12 +12,14 @@ constexpr const char* footer = R"(Examples:
       Debian's kernel, stopped at its entry; then: gdb vmlinux -ex 'target remote :1234'
   kvmdbg run kernel.elf --cpus 2 --listen unix:/tmp/guest.sock --go
       a guest that runs at once; attach when you like
+  gdb kernel.elf -ex 'target remote | ssh HOST kvmdbg run --listen stdio kernel.elf'
+      a guest that lives as long as gdb is connected
   kvmdbg probe
       what this host's KVM can really do for a debugger
 
 Exit codes:
-  the guest's own status when it left by port 0xf4, 0 when it powered off,
-  1 the guest could not be started or the server failed, 2 wrong usage,
+  the guest's own status when it left by port 0xf4, 0 when it powered off or
+  when the debugger on stdio left, 1 the guest could not be started or the server failed, 2 wrong usage,
   3 no usable /dev/kvm, 128+N ended by signal N)";
 
 void add_run(CLI::App& run, RunOptions& o) {
@@ -29,7 +33,8 @@ void add_run(CLI::App& run, RunOptions& o) {
   run.add_option("--memory", o.memory, "size of RAM, for instance 512M")
       ->transform(CLI::AsSizeValue(false))
       ->default_str("128M");
-  run.add_option("--listen", o.listen, "HOST:PORT or unix:PATH; repeatable; default 127.0.0.1:1234")
+  run.add_option("--listen", o.listen,
+                 "HOST:PORT, unix:PATH or stdio; repeatable; default 127.0.0.1:1234")
       ->allow_extra_args(false);
   run.add_flag("--allow-remote", o.allow_remote,
                "listen on addresses that other machines reach: whoever connects owns the guest");
@@ -40,9 +45,10 @@ void add_run(CLI::App& run, RunOptions& o) {
                  "kernel: PIC, IOAPIC, LAPIC and PIT; none: HLT ends a vCPU, and every vCPU starts "
                  "at the entry. Default: kernel for images with a PVH note, else none")
       ->check(CLI::IsMember({"kernel", "none"}));
-  run.add_option("--console", o.console,
-                 "the guest's serial port COM1: stdio, pty, none or a file name")
-      ->capture_default_str();
+  run.add_option(
+      "--console", o.console,
+      "the guest's serial port COM1: stdio, pty, none or a file name. Default: stdio, or none "
+      "with --listen stdio");
   run.add_option("--kill", o.kill, "what gdb's kill does: detach, pause or poweroff")
       ->capture_default_str()
       ->check(CLI::IsMember({"detach", "pause", "poweroff"}));
@@ -71,6 +77,15 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
     return app.exit(error) == 0 ? exit_done : exit_usage;
   }
   if (run.listen.empty()) run.listen.emplace_back("127.0.0.1:1234");
+  const bool on_stdio =
+      std::find(run.listen.begin(), run.listen.end(), "stdio") != run.listen.end();
+  if (on_stdio && run.console == "stdio") {
+    std::fputs("--console stdio and --listen stdio both want standard input and output: send the "
+               "console to pty, none or a file\n",
+               stderr);
+    return exit_usage;
+  }
+  if (run.console.empty()) run.console = on_stdio ? "none" : "stdio";
   if (run_command->parsed()) return Options{run};
   return Options{probe};
 }

@@ -10,7 +10,7 @@
 namespace kdbg::server {
 
 struct RunOptions {
-  std::string image, initrd, append, console = "stdio", trace, kill = "detach";
+  std::string image, initrd, append, console, trace, kill = "detach";
   std::string irqchip; ///< "kernel", "none" or "": as the image wants
   std::vector<std::string> listen;
   std::size_t cpus = 1;

@@ -1,6 +1,7 @@
 #include "adapter/server/server.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace kdbg::server {
 
@@ -23,6 +24,12 @@ Server::~Server() {
 
 Result<std::string> Server::listen(std::string_view address) {
   const ListenAddress where = TRY(parse_listen_address(address, settings_.allow_remote));
+  if (std::holds_alternative<Stdio>(where)) {
+    if (stdio_taken_) return Error{Code::bad_request, "stdio serves one debugger, not two"};
+    serve(TRY(make_stream(io_, STDIN_FILENO, STDOUT_FILENO, "standard input and output")), "stdio");
+    stdio_taken_ = true;
+    return describe(where);
+  }
   auto listener = TRY(Listener::open(
       io_, where,
       [this](Socket socket, std::string peer) { accept(std::move(socket), std::move(peer)); },
@@ -36,15 +43,28 @@ void Server::accept(Socket socket, std::string peer) {
     log_(fmt::format("refused {}: {} connections are open", peer, connections_.size()));
     return; // closes the socket
   }
+  open(make_stream(std::move(socket)), std::move(peer), settings_);
+}
+
+void Server::serve(std::unique_ptr<Stream> stream, std::string peer) {
+  Settings patient = settings_;
+  patient.first_byte = patient.first_byte.zero();
+  open(std::move(stream), std::move(peer), patient);
+}
+
+void Server::open(std::unique_ptr<Stream> stream, std::string peer, const Settings& settings) {
   Connection::Observer observer{log_, [this] { count(); },
-                                [this](Connection& closed) {
-                                  connections_.erase(closed.shared_from_this());
-                                  count();
-                                }};
-  auto connection = std::make_shared<Connection>(std::move(socket), std::move(peer), machine_,
-                                                 protocols_, settings_, std::move(observer));
+                                [this](Connection& closed) { on_closed(closed); }};
+  auto connection = std::make_shared<Connection>(std::move(stream), std::move(peer), machine_,
+                                                 protocols_, settings, std::move(observer));
   connections_.insert(connection);
   connection->start();
+}
+
+void Server::on_closed(Connection& closed) {
+  connections_.erase(closed.shared_from_this());
+  count();
+  if (connections_.empty() && listeners_.empty() && deserted_) deserted_();
 }
 
 void Server::count() {
@@ -53,6 +73,7 @@ void Server::count() {
 }
 
 void Server::close_all() {
+  deserted_ = {};
   listeners_.clear();
   const auto open = std::exchange(connections_, {});
   for (const auto& connection : open) {

@@ -20,8 +20,11 @@ public:
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Listens from now on; returns where, in the words of the command line.
+  /// Listens from now on; returns where, in the words of the command line. On stdio that is one
+  /// client, which is there already.
   Result<std::string> listen(std::string_view address);
+  /// Serves a client that is there already, and may be slow to say its first word.
+  void serve(std::unique_ptr<Stream> stream, std::string peer);
   /// Stops listening and sends every client away: points out, guest left as it is.
   void close_all();
   /// Told the number of clients whenever it changes.
@@ -29,8 +32,13 @@ public:
     changed_ = std::move(changed);
   }
 
+  /// Told when the last client has gone and none can come, for nothing is listened on.
+  void on_deserted(std::function<void()> deserted) { deserted_ = std::move(deserted); }
+
 private:
   void accept(Socket socket, std::string peer);
+  void open(std::unique_ptr<Stream> stream, std::string peer, const Settings& settings);
+  void on_closed(Connection& closed);
   void count();
 
   boost::asio::io_context& io_;
@@ -39,9 +47,11 @@ private:
   Log log_;
   Settings settings_;
   std::function<void(std::size_t)> changed_;
+  std::function<void()> deserted_;
   std::vector<std::shared_ptr<Listener>> listeners_;
   std::set<std::shared_ptr<Connection>> connections_;
   std::size_t counted_ = 0;
+  bool stdio_taken_ = false;
 };
 
 } // namespace kdbg::server

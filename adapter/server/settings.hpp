@@ -11,8 +11,9 @@ struct Settings {
   bool allow_remote = false; ///< listen beyond loopback
   std::size_t max_clients = 64;
   std::size_t max_backlog = std::size_t{64} << 20; ///< bytes that a client may be behind in reading
-  std::chrono::milliseconds first_byte{10'000};    ///< a client that says nothing for so long goes
-  std::chrono::milliseconds last_bytes{10'000};    ///< for what a leaving client has yet to read
+  std::chrono::milliseconds first_byte{
+      10'000}; ///< a client that says nothing for so long goes; 0: it may stay
+  std::chrono::milliseconds last_bytes{10'000}; ///< for what a leaving client has yet to read
 };
 
 /// Takes one line for people.

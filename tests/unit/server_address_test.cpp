@@ -38,6 +38,14 @@ TEST_CASE("what is no address is refused") {
   }
 }
 
+TEST_CASE("stdio is a word of its own") {
+  auto address = parse_listen_address("stdio", false);
+  REQUIRE(address);
+  CHECK(std::holds_alternative<Stdio>(*address));
+  CHECK(describe(*address) == "stdio");
+  CHECK_FALSE(parse_listen_address("stdio:", false));
+}
+
 TEST_CASE("the path of a unix socket has a limit") {
   CHECK(parse_listen_address("unix:" + std::string(107, 'a'), false));
   CHECK(parsed("unix:" + std::string(108, 'a')).find("at most 107") != std::string::npos);

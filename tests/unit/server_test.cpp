@@ -8,9 +8,11 @@
 #include <boost/asio/write.hpp>
 #include <catch2/catch.hpp>
 
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
+#include <unistd.h>
 
 namespace kdbg::server {
 namespace {
@@ -317,6 +319,93 @@ TEST_CASE("a socket file that another server put in place of ours stays") {
     other.bind(Local::endpoint(file.path));
   }
   CHECK(std::filesystem::exists(file.path));
+}
+
+/// A client at the other end of two pipes, as a debugger that started the server is.
+struct PipePeer {
+  explicit PipePeer(Fixture& fixture) {
+    REQUIRE(::pipe(to_server) == 0);
+    REQUIRE(::pipe(from_server) == 0);
+    auto stream = make_stream(fixture.io, to_server[0], from_server[1], "pipes");
+    REQUIRE(stream);
+    fixture.server.serve(*std::move(stream), "pipes");
+    ::close(to_server[0]);
+    ::close(from_server[1]);
+  }
+  ~PipePeer() {
+    hang_up();
+    ::close(from_server[0]);
+  }
+  void hang_up() {
+    if (to_server[1] >= 0) ::close(std::exchange(to_server[1], -1));
+  }
+  void send(std::string_view bytes) const {
+    REQUIRE(::write(to_server[1], bytes.data(), bytes.size()) ==
+            static_cast<ssize_t>(bytes.size()));
+  }
+  std::string read(std::size_t size) const {
+    std::string text(size, '\0');
+    const auto count = ::read(from_server[0], text.data(), size);
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    return text;
+  }
+  int to_server[2] = {-1, -1}, from_server[2] = {-1, -1};
+};
+
+TEST_CASE("a client on pipes is served like any other, and when it goes nobody can come") {
+  Fixture fixture;
+  bool deserted = false;
+  fixture.server.on_deserted([&] { deserted = true; });
+  PipePeer peer(fixture);
+  peer.send(gdb::frame("Z1,1000,1"));
+  REQUIRE(fixture.until_log("client 1: gdb from pipes"));
+  CHECK(peer.read(100) == "+" + gdb::frame("OK"));
+  CHECK(fixture.machine.target.points().size() == 1);
+  CHECK_FALSE(deserted);
+  peer.hang_up();
+  REQUIRE(fixture.until([&] { return deserted; }));
+  CHECK(fixture.machine.target.points().empty());
+  CHECK(peer.read(1).empty()); // the server's end is closed
+}
+
+TEST_CASE("with a listener too, somebody can still come") {
+  Fixture fixture;
+  bool deserted = false;
+  fixture.server.on_deserted([&] { deserted = true; });
+  const std::string where = listen(fixture);
+  PipePeer peer(fixture);
+  peer.send("+");
+  REQUIRE(fixture.until_log("client 1: gdb from pipes"));
+  peer.hang_up();
+  REQUIRE(fixture.until_log("client 1 left"));
+  CHECK_FALSE(deserted);
+  TcpPeer other(fixture, where);
+  other.send("+");
+  CHECK(fixture.until_log("client 2: gdb from 127.0.0.1"));
+}
+
+TEST_CASE("a client on pipes may take its time") {
+  Settings settings;
+  settings.first_byte = 1ms;
+  Fixture fixture(settings);
+  PipePeer peer(fixture);
+  CHECK_FALSE(fixture.until([&] { return !fixture.log.empty(); }));
+  peer.send(gdb::frame("qC"));
+  CHECK(fixture.until_log("client 1: gdb from pipes"));
+}
+
+TEST_CASE("a terminal or a closed descriptor is no stream") {
+  asio::io_context io;
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+  if (terminal >= 0) {
+    auto stream = make_stream(io, terminal, terminal, "this");
+    ::close(terminal);
+    REQUIRE_FALSE(stream);
+    CHECK(stream.error().what.starts_with("this is a terminal, where a debugger should be"));
+  }
+  auto closed = make_stream(io, -1, -1, "nothing");
+  REQUIRE_FALSE(closed);
+  CHECK(closed.error().what == "cannot serve a debugger on nothing: Bad file descriptor");
 }
 
 } // namespace
