@@ -32,6 +32,15 @@ struct DebugPlan {
   bool operator==(const DebugPlan&) const = default;
 };
 
+/// Where the guest CPU's state components beyond AVX stand in its XSAVE area, in bytes from its
+/// start (x86: CPUID 0xD); 0 for what it has not.
+struct XsaveLayout {
+  std::uint32_t bytes = 4096; ///< size of the whole area, as KVM moves it
+  std::uint32_t opmask = 0, zmm_high = 0, zmm_upper = 0; ///< AVX-512's three
+  std::uint32_t pkru = 0;
+  bool avx512() const { return opmask != 0 && zmm_high != 0 && zmm_upper != 0; }
+};
+
 /// What this host's KVM says and what it does: found out by running small guests (probe.cpp),
 /// since what is advertised does not always work.
 struct HostFacts {
@@ -41,6 +50,7 @@ struct HostFacts {
   bool sync_registers = false;
   bool exception_payload = false;
   bool readonly_memory = false;
+  XsaveLayout xsave; ///< of the CPU that guests get
   // works
   bool single_step = false;
   bool hardware_exec = false;

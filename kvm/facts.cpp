@@ -11,6 +11,8 @@ std::vector<Fact> rows(const HostFacts& f) {
        "registers come with the exit (KVM_CAP_SYNC_REGS)"},
       {"advertised", "exception_payload", f.exception_payload, "exact DR6 for the guest's own #DB"},
       {"advertised", "readonly_memory", f.readonly_memory, "write-protected memory slots"},
+      {"advertised", "avx512", f.xsave.avx512(), "guests have AVX-512's registers"},
+      {"advertised", "pkru", f.xsave.pkru != 0, "guests have protection keys (PKRU)"},
       {"works", "single_step", f.single_step, "one instruction, then an exit"},
       {"works", "hardware_exec", f.hardware_exec, "debug registers stop execution"},
       {"works", "data_watch", f.data_watch, "debug registers stop data accesses"},

@@ -129,10 +129,11 @@ private:
     const bool pvh = image_.entry_kind == kvm::Image::Entry::pvh;
     const bool irqchip = options_.irqchip.empty() ? pvh : options_.irqchip == "kernel";
     machine_ = TRY(kvm::Machine::create(
-        *kernel_, kvm::x86_64(), facts_, {options_.cpus, options_.memory, irqchip}, image_, files_,
+        *kernel_, kvm::x86_64(facts_), facts_, {options_.cpus, options_.memory, irqchip}, image_,
+        files_,
         {[this](std::byte b) { console_->put(b); },
          [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }}));
-    engine_ = std::make_unique<kvm::Engine>(*machine_, kvm::x86_64(), facts_,
+    engine_ = std::make_unique<kvm::Engine>(*machine_, kvm::x86_64(facts_), facts_,
                                             [this](const Event& event) { on_event(event); });
     machine_->attach(*engine_);
     console_->on_input([this](ByteView keys) { machine_->console_input(keys); });

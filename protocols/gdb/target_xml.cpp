@@ -56,6 +56,15 @@ bool is_vector(std::string_view type) {
   return type.starts_with("vec");
 }
 
+/// gdb's name for a pair of 128-bit numbers, which is no union.
+constexpr std::string_view pair_type = "v2ui128";
+
+std::string render_type(const RegisterInfo& info) {
+  if (is_vector(info.type)) return render_vector(info.type, info.bits);
+  if (info.type != pair_type) return {};
+  return fmt::format("<vector id=\"{}\" type=\"uint128\" count=\"2\"/>\n", pair_type);
+}
+
 /// Types must be defined in the feature that uses them, ahead of it.
 std::string render_types(const ArchInfo& arch, std::string_view feature) {
   std::string text;
@@ -64,10 +73,10 @@ std::string render_types(const ArchInfo& arch, std::string_view feature) {
   }
   std::vector<std::string_view> defined;
   for (const RegisterInfo& info : arch.registers) {
-    if (info.feature != feature || !is_vector(info.type)) continue;
+    if (info.feature != feature) continue;
     if (std::find(defined.begin(), defined.end(), info.type) != defined.end()) continue;
     defined.push_back(info.type);
-    text += render_vector(info.type, info.bits);
+    text += render_type(info);
   }
   return text;
 }
@@ -77,7 +86,7 @@ std::string_view group_of(const RegisterInfo& info) {
   case RegisterGroup::general:
     return "general";
   case RegisterGroup::fpu:
-    return is_vector(info.type) ? "vector" : "float";
+    return is_vector(info.type) || info.type == pair_type ? "vector" : "float";
   case RegisterGroup::system:
   case RegisterGroup::debug:
   case RegisterGroup::msr:

@@ -27,7 +27,7 @@ struct X86Rig {
         memory({{0, ram}}),
         fd(kernel.add_vcpu(0x1000)),
         vcpu(kernel, fd, VcpuId{0}, *kernel.map_run(fd, 0)),
-        cpu(kvm::x86_64().attach(vcpu, memory, facts)) {
+        cpu(kvm::x86_64(facts).attach(vcpu, memory, facts)) {
     regs().rsp = 0x800;
   }
   kvm::HostFacts facts;

@@ -116,8 +116,15 @@ void ScriptedKernel::access(Vcpu& vcpu, unsigned long request, void* argument) {
   case set_events:
     return move(request == set_events, vcpu.events, argument);
   case get_xsave:
+  case get_xsave2:
   case set_xsave:
-    return move(request == set_xsave, vcpu.xsave, argument);
+    move(request == set_xsave, vcpu.xsave, argument);
+    if (request != get_xsave) {
+      std::byte* tail = static_cast<std::byte*>(argument) + sizeof vcpu.xsave;
+      if (request == set_xsave) std::copy_n(tail, vcpu.xsave_tail.size(), vcpu.xsave_tail.begin());
+      std::copy(vcpu.xsave_tail.begin(), vcpu.xsave_tail.end(), tail);
+    }
+    return;
   case set_guest_debug:
     vcpu.debug = *static_cast<GuestDebug*>(argument);
     if ((vcpu.debug.control & debug_inject_bp) != 0) {

@@ -51,6 +51,8 @@ public:
   kvm::x86::VcpuEvents& events(kvm::Fd fd) { return vcpus_.at(fd)->events; }
   kvm::x86::Sregs& sregs(kvm::Fd fd) { return vcpus_.at(fd)->sregs; }
   kvm::x86::DebugRegs& debugregs(kvm::Fd fd) { return vcpus_.at(fd)->debugregs; }
+  /// What of the XSAVE area is beyond the first 4096 bytes; KVM_GET_XSAVE2 wants it all.
+  Bytes& xsave_tail(kvm::Fd fd) { return vcpus_.at(fd)->xsave_tail; }
   kvm::x86::Xsave& xsave(kvm::Fd fd) { return vcpus_.at(fd)->xsave; }
   std::uint64_t& msr(kvm::Fd fd, std::uint32_t index) { return vcpus_.at(fd)->msrs[index]; }
   std::uint32_t& mp_state(kvm::Fd fd) { return vcpus_.at(fd)->mp_state; }
@@ -79,6 +81,7 @@ private:
     kvm::x86::VcpuEvents events{};
     kvm::x86::GuestDebug debug{};
     kvm::x86::Xsave xsave{};
+    Bytes xsave_tail;
     std::map<std::uint32_t, std::uint64_t> msrs;
     std::uint32_t mp_state = KVM_MP_STATE_RUNNABLE;
     std::vector<std::byte> run = std::vector<std::byte>(0x3000);

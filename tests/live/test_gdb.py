@@ -514,3 +514,20 @@ def symbols_are_asked_for():
         gdb.do("monitor symbols", r"offered no symbols")
         gdb.do(f"file {machine.image}")
         gdb.do("monitor symbols", r"linux_banner +not known to the client")
+
+
+@case(needs=["gdb", "kvmdbg", "avx512"])
+def avx512_registers():
+    with Demo() as (_, gdb):
+        to_main(gdb)
+        gdb.do("print $zmm17.v8_int64", r"= \{0, 0, 0, 0, 0, 0, 0, 0\}")
+        gdb.do("set var $k3 = 0x1122334455667788")
+        gdb.do("print/x $k3", r"= 0x1122334455667788")
+        gdb.do("set var $zmm17.v8_int64[5] = 77")
+        gdb.do("set var $xmm17.v4_int32[1] = 5")
+        gdb.do("stepi")
+        gdb.do("print $zmm17.v16_int32", r"= \{0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 77, 0, 0, 0, 0, 0\}")
+        gdb.do("print/x $ymm17.v8_int32", r"= \{0x0, 0x5, 0x0, 0x0, 0x0, 0x0, 0x0, 0x0\}")
+        gdb.do("info registers k0 k7", r"k0 +0x0 .*k7 +0x0 ")
+        gdb.do("info all-registers", r"k7 .*cs_base .*zmm31 ")
+        gdb.do("stepi")

@@ -227,3 +227,30 @@ def state_at_entry():
         equal(client.register("rax"), 0, "eax")
         magic = client.read_word(client.register("rbx"), 4)
         equal(magic, 0x336EC578, "struct hvm_start_info at ebx")
+
+
+def extended_case(label, names):
+    """Registers that only some CPUs have, written and read back; outside g, so that it stays small."""
+
+    @case(needs=["kvmdbg", label])
+    def extended():
+        with Machine("regs") as machine:
+            client = machine.connect()
+            before = client.raw_registers()
+            values = {}
+            for seed, name in enumerate(names):
+                length = client.registers[name].bits // 8
+                values[name] = bytes((seed * 37 + i) % 251 for i in range(length))
+                client.must_ok(f"P{client.registers[name].number:x}={values[name].hex()}")
+            equal(client.raw_registers(), before, "g")
+            client.step()
+            for name, value in values.items():
+                equal(client.register_bytes(name), value, name)
+
+    extended.__name__ = f"{label}_registers"
+    extended.__module__ = __name__
+
+
+extended_case("avx512", ["k0", "k7", "zmm0h", "zmm15h", "xmm16", "xmm31", "ymm16h", "ymm31h", "zmm16h",
+                         "zmm31h"])
+extended_case("pkru", ["pkru"])

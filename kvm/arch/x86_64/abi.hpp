@@ -121,6 +121,8 @@ inline constexpr unsigned long get_sregs = 0x8138ae83, set_sregs = 0x4138ae84;
 inline constexpr unsigned long get_debugregs = 0x8080aea1, set_debugregs = 0x4080aea2;
 inline constexpr unsigned long get_events = 0x8040ae9f, set_events = 0x4040aea0;
 inline constexpr unsigned long get_xsave = 0x9000aea4, set_xsave = 0x5000aea5;
+/// For areas larger than that: KVM_CAP_XSAVE2 says how large. KVM_SET_XSAVE takes both.
+inline constexpr unsigned long get_xsave2 = 0x9000aecf, cap_xsave2 = 208;
 inline constexpr unsigned long get_msrs = 0xc008ae88, set_msrs = 0x4008ae89;
 inline constexpr unsigned long get_xcrs = 0x8188aea6, set_xcrs = 0x4188aea7;
 inline constexpr unsigned long set_guest_debug = 0x4048ae9b;

@@ -28,6 +28,10 @@ static_assert(get_events == KVM_GET_VCPU_EVENTS && set_events == KVM_SET_VCPU_EV
 // C's sizes.
 static_assert(get_xsave == _IOC(_IOC_READ, KVMIO, 0xa4, sizeof(kvm_xsave::region)));
 static_assert(set_xsave == _IOC(_IOC_WRITE, KVMIO, 0xa5, sizeof(kvm_xsave::region)));
+#ifdef KVM_CAP_XSAVE2 // Linux 5.17
+static_assert(get_xsave2 == _IOC(_IOC_READ, KVMIO, 0xcf, sizeof(kvm_xsave::region)));
+static_assert(cap_xsave2 == KVM_CAP_XSAVE2);
+#endif
 static_assert(get_msrs == _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x88, 8));
 static_assert(sizeof(CpuidEntry) == sizeof(kvm_cpuid_entry2));
 static_assert(get_supported_cpuid == _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x05, 8));

@@ -21,13 +21,33 @@ struct XsavePlace {
   std::uint64_t component = 0;
 };
 constexpr std::size_t xstate_bv_offset = 512, avx_offset = 576;
-constexpr std::uint64_t component_x87 = 1, component_sse = 2, component_avx = 4;
+constexpr std::uint64_t component_x87 = 1, component_sse = 2, component_avx = 4,
+                        component_opmask = 1u << 5, component_zmm_high = 1u << 6,
+                        component_zmm_upper = 1u << 7, component_pkru = 1u << 9;
 constexpr XsavePlace control_places[] = {
     {0, 2, component_x87}, {2, 2, component_x87},  {4, 1, component_x87},  {12, 2, component_x87},
     {8, 4, component_x87}, {20, 2, component_x87}, {16, 4, component_x87}, {6, 2, component_x87}};
 
-XsavePlace xsave_place(RegisterId id) {
+/// Of AVX-512's registers, counted from k0.
+XsavePlace avx512_place(const XsaveLayout& layout, std::size_t n) {
+  if (n < run_zmm0h) return {layout.opmask + 8 * n, 8, component_opmask};
+  if (n < run_xmm16) return {layout.zmm_high + 32 * (n - run_zmm0h), 32, component_zmm_high};
+  // zmm16 to zmm31 stand whole, 64 bytes each
+  const auto part = [&](std::size_t number, std::size_t offset, std::size_t bytes) {
+    return XsavePlace{layout.zmm_upper + 64 * number + offset, bytes, component_zmm_upper};
+  };
+  if (n < run_ymm16h) return part(n - run_xmm16, 0, 16);
+  if (n < run_zmm16h) return part(n - run_ymm16h, 16, 16);
+  return part(n - run_zmm16h, 32, 32);
+}
+
+XsavePlace xsave_place(const XsaveLayout& layout, RegisterId id) {
   const std::size_t n = index(id);
+  if (n >= reg_extended) {
+    const std::size_t beyond = n - reg_extended;
+    if (layout.avx512() && beyond < avx512_count) return avx512_place(layout, beyond);
+    return {layout.pkru, 4, component_pkru};
+  }
   if (n >= reg_ymm0h) return {avx_offset + 16 * (n - reg_ymm0h), 16, component_avx};
   if (n == reg_mxcsr) return {24, 4, component_sse};
   if (n >= reg_xmm0) return {160 + 16 * (n - reg_xmm0), 16, component_sse};
@@ -37,7 +57,7 @@ XsavePlace xsave_place(RegisterId id) {
 constexpr std::size_t ftag_number = reg_fctrl + 2;
 
 /// FXSAVE keeps one bit per x87 register, debuggers want FSAVE's two (SDM vol. 1, table 10-1).
-std::uint16_t full_tag(const Xsave& area) {
+std::uint16_t full_tag(ByteView area) {
   const unsigned abridged = std::to_integer<unsigned>(area[4]);
   const unsigned top = (std::to_integer<unsigned>(area[3]) >> 3) & 7;
   unsigned tags = 0;
@@ -88,7 +108,7 @@ std::uint64_t number(ByteView value) {
 void X86Cpu::exited() {
   regs_.reset();
   sregs_.reset();
-  xsave_.reset();
+  xsave_.clear();
   debugregs_.reset();
   sync_valid_ = facts_.sync_registers;
   may_wait_ =
@@ -199,14 +219,14 @@ Result<std::unique_ptr<PageTables>> X86Cpu::page_tables() {
 }
 
 bool X86Cpu::at_hand(RegisterId id) const {
-  switch (arch_info().registers[index(id)].group) {
+  switch (info_.registers[index(id)].group) {
   case RegisterGroup::general:
   case RegisterGroup::system:
     return registers_at_hand();
   case RegisterGroup::debug:
     return debugregs_.has_value();
   case RegisterGroup::fpu:
-    return xsave_.has_value();
+    return !xsave_.empty();
   case RegisterGroup::msr:
     break;
   }
@@ -214,7 +234,7 @@ bool X86Cpu::at_hand(RegisterId id) const {
 }
 
 Result<Bytes> X86Cpu::read(RegisterId id) {
-  const RegisterInfo& info = arch_info().registers[index(id)];
+  const RegisterInfo& info = info_.registers[index(id)];
   const std::size_t bytes = info.bits / 8u;
   switch (info.group) {
   case RegisterGroup::general: {
@@ -231,17 +251,16 @@ Result<Bytes> X86Cpu::read(RegisterId id) {
   case RegisterGroup::fpu:
     break;
   }
-  if (!xsave_) xsave_ = TRY(vcpu_.get<Xsave>(get_xsave));
-  if (index(id) == ftag_number) return little_endian(full_tag(*xsave_), bytes);
-  const XsavePlace place = xsave_place(id);
+  TRY(load_xsave());
+  if (index(id) == ftag_number) return little_endian(full_tag(xsave_), bytes);
+  const XsavePlace place = xsave_place(facts_.xsave, id);
   Bytes out(bytes);
-  std::copy_n(xsave_->begin() + static_cast<std::ptrdiff_t>(place.offset), place.bytes,
-              out.begin());
+  std::copy_n(xsave_.begin() + static_cast<std::ptrdiff_t>(place.offset), place.bytes, out.begin());
   return out;
 }
 
 Status X86Cpu::write(RegisterId id, ByteView value) {
-  const RegisterInfo& info = arch_info().registers[index(id)];
+  const RegisterInfo& info = info_.registers[index(id)];
   if (value.size() != info.bits / 8u) {
     return Error{Code::bad_request,
                  fmt::format("{} takes {} bytes, not {}", info.name, info.bits / 8, value.size())};
@@ -278,9 +297,21 @@ Status X86Cpu::write(RegisterId id, ByteView value) {
   case RegisterGroup::fpu:
     break;
   }
-  if (!xsave_) xsave_ = TRY(vcpu_.get<Xsave>(get_xsave));
-  Xsave changed = *xsave_;
-  const XsavePlace place = xsave_place(id);
+  return write_xsave(id, value);
+}
+
+Status X86Cpu::load_xsave() {
+  if (!xsave_.empty()) return Done{};
+  Bytes area(facts_.xsave.bytes);
+  TRY(vcpu_.ioctl(area.size() > sizeof(Xsave) ? get_xsave2 : get_xsave, area.data()));
+  xsave_ = std::move(area);
+  return Done{};
+}
+
+Status X86Cpu::write_xsave(RegisterId id, ByteView value) {
+  TRY(load_xsave());
+  Bytes changed = xsave_;
+  const XsavePlace place = xsave_place(facts_.xsave, id);
   if (index(id) == ftag_number) {
     changed[4] = abridged_tag(number(value));
   } else {
@@ -291,8 +322,8 @@ Status X86Cpu::write(RegisterId id, ByteView value) {
   std::memcpy(&in_use, changed.data() + xstate_bv_offset, sizeof in_use);
   in_use |= place.component;
   std::memcpy(changed.data() + xstate_bv_offset, &in_use, sizeof in_use);
-  TRY(vcpu_.set(set_xsave, changed));
-  xsave_ = changed;
+  TRY(vcpu_.ioctl(set_xsave, changed.data()));
+  xsave_ = std::move(changed);
   return Done{};
 }
 

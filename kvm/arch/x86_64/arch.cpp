@@ -11,7 +11,8 @@ constexpr std::byte int3[] = {std::byte{0xcc}};
 
 class X86Arch final : public Arch {
 public:
-  const ArchInfo& info() const override { return x86::arch_info(); }
+  explicit X86Arch(x86::Extensions extensions) : info_(x86::arch_info(extensions)) {}
+  const ArchInfo& info() const override { return info_; }
   ByteView breakpoint_instruction() const override { return int3; }
   unsigned slot_count() const override { return 4; }
 
@@ -34,15 +35,26 @@ public:
 
   std::unique_ptr<Cpu>
   attach(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts) const override {
-    return std::make_unique<x86::X86Cpu>(vcpu, memory, facts);
+    return std::make_unique<x86::X86Cpu>(vcpu, memory, facts, info_);
   }
+
+private:
+  const ArchInfo& info_;
 };
 
 } // namespace
 
 const Arch& x86_64() {
-  static const X86Arch arch;
+  static const X86Arch arch({});
   return arch;
+}
+
+const Arch& x86_64(const HostFacts& facts) {
+  static const X86Arch avx512({.avx512 = true}), pkru({.pkru = true}),
+      both({.avx512 = true, .pkru = true});
+  const bool has_pkru = facts.xsave.pkru != 0;
+  if (facts.xsave.avx512()) return has_pkru ? both : avx512;
+  return has_pkru ? pkru : x86_64();
 }
 
 } // namespace kdbg::kvm

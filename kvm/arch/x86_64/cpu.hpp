@@ -10,8 +10,8 @@ namespace kdbg::kvm::x86 {
 
 class X86Cpu final : public Cpu {
 public:
-  X86Cpu(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts)
-      : vcpu_(vcpu), memory_(memory), facts_(facts) {}
+  X86Cpu(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts, const ArchInfo& info)
+      : vcpu_(vcpu), memory_(memory), facts_(facts), info_(info) {}
 
   bool registers_at_hand() const override { return sync_valid_ || (regs_ && sregs_); }
   bool at_hand(RegisterId id) const override;
@@ -47,6 +47,8 @@ private:
   Result<std::uint64_t> read_msr(std::uint32_t index);
   Status write_msr(std::uint32_t index, std::uint64_t value);
   Result<std::uint64_t*> debug_field(unsigned number);
+  Status load_xsave();
+  Status write_xsave(RegisterId id, ByteView value);
   std::uint64_t shown_rflags() const;
   bool guest_trap_flag() const;
 
@@ -77,10 +79,11 @@ private:
   Vcpu& vcpu_;
   GuestMemory& memory_;
   const HostFacts& facts_;
+  const ArchInfo& info_;
 
   std::optional<Regs> regs_;
   std::optional<Sregs> sregs_;
-  std::optional<Xsave> xsave_;
+  Bytes xsave_; ///< empty: not read yet
   std::optional<DebugRegs> debugregs_;
   bool regs_dirty_ = false;
   bool may_wait_ = true;    ///< the last exit does not rule it out

@@ -199,9 +199,43 @@ Status read_advertised(Kernel& kernel, HostFacts& facts) {
   facts.sync_registers = (synchronised & (sync_regs | sync_sregs)) == (sync_regs | sync_sregs);
   facts.exception_payload = check(KVM_CAP_EXCEPTION_PAYLOAD) != 0;
   facts.readonly_memory = check(KVM_CAP_READONLY_MEM) != 0;
+  if (auto cpuid = std::make_unique<Cpuid>(); kernel.ioctl(kvm, get_supported_cpuid, cpuid.get())) {
+    facts.xsave = read_xsave_layout(*cpuid, static_cast<std::uint32_t>(check(cap_xsave2)));
+  } else {
+    facts.notes.emplace_back("the guests' CPUID could not be read: no AVX-512 registers, no PKRU");
+  }
   kernel.close(kvm);
   return Done{};
 }
+
+} // namespace
+
+XsaveLayout read_xsave_layout(const Cpuid& cpuid, std::uint32_t area_bytes) {
+  constexpr std::uint32_t leaf = 0xd; // SDM vol. 1, 13.2: eax size, ebx offset of component ecx
+  XsaveLayout layout;
+  layout.bytes = std::max(layout.bytes, area_bytes);
+  const auto* end = cpuid.entries + std::min<std::size_t>(cpuid.count, std::size(cpuid.entries));
+  const auto subleaf = [&](std::uint32_t number) {
+    return std::find_if(cpuid.entries, end, [&](const CpuidEntry& entry) {
+      return entry.function == leaf && entry.index == number;
+    });
+  };
+  const auto* allowed = subleaf(0); // eax: the low half of XCR0's bits
+  const auto offset = [&](unsigned component, std::uint32_t size) -> std::uint32_t {
+    const auto* found = subleaf(component);
+    if (allowed == end || (allowed->eax >> component & 1) == 0 || found == end) return 0;
+    const bool fits =
+        found->eax >= size && found->ebx < layout.bytes && size <= layout.bytes - found->ebx;
+    return fits ? found->ebx : 0;
+  };
+  layout.opmask = offset(5, 8 * 8);
+  layout.zmm_high = offset(6, 16 * 32);
+  layout.zmm_upper = offset(7, 16 * 64);
+  layout.pkru = offset(9, 4);
+  return layout;
+}
+
+namespace {
 
 Status ask_everything(Kernel& kernel, HostFacts& facts) {
   auto guest = TRY(MicroGuest::create(kernel, false));

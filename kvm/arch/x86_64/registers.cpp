@@ -7,7 +7,8 @@ namespace {
 
 using Group = RegisterGroup;
 constexpr std::string_view core = "org.gnu.gdb.i386.core", sse = "org.gnu.gdb.i386.sse",
-                           avx = "org.gnu.gdb.i386.avx", own = "org.kvmdbg.x86.system",
+                           avx = "org.gnu.gdb.i386.avx", avx512 = "org.gnu.gdb.i386.avx512",
+                           pkeys = "org.gnu.gdb.i386.pkeys", own = "org.kvmdbg.x86.system",
                            own_debug = "org.kvmdbg.x86.debug", own_msr = "org.kvmdbg.x86.msr";
 
 constexpr RegisterInfo gpr(std::string_view name,
@@ -151,8 +152,57 @@ constexpr std::array core_registers{
     control("efer", "x86_efer")};
 static_assert(core_registers.size() == reg_st0);
 
+static_assert(register_count == reg_extended);
+
+constexpr std::array<std::string_view, 8> k_names{"k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"};
+constexpr std::array<std::string_view, 16> zmm_names{
+    "zmm0h", "zmm1h", "zmm2h",  "zmm3h",  "zmm4h",  "zmm5h",  "zmm6h",  "zmm7h",
+    "zmm8h", "zmm9h", "zmm10h", "zmm11h", "zmm12h", "zmm13h", "zmm14h", "zmm15h"};
+constexpr std::array<std::string_view, 16> upper_xmm_names{
+    "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",
+    "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31"};
+constexpr std::array<std::string_view, 16> upper_ymm_names{
+    "ymm16h", "ymm17h", "ymm18h", "ymm19h", "ymm20h", "ymm21h", "ymm22h", "ymm23h",
+    "ymm24h", "ymm25h", "ymm26h", "ymm27h", "ymm28h", "ymm29h", "ymm30h", "ymm31h"};
+constexpr std::array<std::string_view, 16> upper_zmm_names{
+    "zmm16h", "zmm17h", "zmm18h", "zmm19h", "zmm20h", "zmm21h", "zmm22h", "zmm23h",
+    "zmm24h", "zmm25h", "zmm26h", "zmm27h", "zmm28h", "zmm29h", "zmm30h", "zmm31h"};
+
+/// Outside g, which is for every stop: gdb reads one when somebody looks at it.
+constexpr RegisterInfo
+extended(std::string_view name, std::uint16_t bits, std::string_view type, std::size_t dwarf) {
+  return {name, bits, type, avx512, Group::fpu, "", static_cast<std::int16_t>(dwarf), false};
+}
+
+/// Names and order as in gdb's own description of the feature; DWARF numbers as in the psABI.
+template <std::size_t size>
+constexpr std::size_t add_avx512(std::array<RegisterInfo, size>& table, std::size_t at) {
+  constexpr auto no_dwarf = static_cast<std::size_t>(-1);
+  for (std::size_t i = 0; i < 8; ++i) {
+    table[at++] = extended(k_names[i], 64, "uint64", 118 + i);
+  }
+  for (std::string_view name : zmm_names) {
+    table[at++] = extended(name, 256, "v2ui128", no_dwarf);
+  }
+  for (std::size_t i = 0; i < 16; ++i) {
+    table[at++] = extended(upper_xmm_names[i], 128, "vec128", 67 + i);
+  }
+  for (std::string_view name : upper_ymm_names) {
+    table[at++] = extended(name, 128, "uint128", no_dwarf);
+  }
+  for (std::string_view name : upper_zmm_names) {
+    table[at++] = extended(name, 256, "v2ui128", no_dwarf);
+  }
+  return at;
+}
+
+constexpr std::size_t count_of(Extensions extensions) {
+  return register_count + (extensions.avx512 ? avx512_count : 0U) + (extensions.pkru ? 1U : 0U);
+}
+
+template <Extensions extensions>
 constexpr auto make_table() {
-  std::array<RegisterInfo, register_count> table{};
+  std::array<RegisterInfo, count_of(extensions)> table{};
   std::size_t at = 0;
   for (const RegisterInfo& info : core_registers) {
     table[at++] = info;
@@ -183,9 +233,15 @@ constexpr auto make_table() {
   for (const auto& msr : own_msrs) {
     table[at++] = owned(msr.name, 64, Group::msr, own_msr, "uint64");
   }
+  if constexpr (extensions.avx512) at = add_avx512(table, at);
+  if constexpr (extensions.pkru) {
+    table[at++] = {"pkru", 32, "uint32", pkeys, Group::fpu, "", -1, false};
+  }
   return table;
 }
-constexpr auto table = make_table();
+template <Extensions extensions>
+constexpr auto table_of = make_table<extensions>();
+constexpr const auto& table = table_of<Extensions{}>;
 
 constexpr FieldInfo eflags_fields[] = {
     {"CF", 0, 0},     {"", 1, 1},      {"PF", 2, 2},   {"AF", 4, 4},   {"ZF", 6, 6},
@@ -223,10 +279,11 @@ constexpr FlagsInfo flags[] = {
     {"x86_mxcsr", sse, 4, mxcsr_fields},    {"x86_dr6", own_debug, 8, dr6_fields},
     {"x86_dr7", own_debug, 8, dr7_fields}};
 
+template <Extensions extensions>
 constexpr ArchInfo info{"x86_64",
                         "i386:x86-64",
                         "x86_64-unknown-unknown",
-                        table,
+                        table_of<extensions>,
                         flags,
                         RegisterId{reg_rip},
                         RegisterId{reg_rsp},
@@ -240,8 +297,11 @@ static_assert(table[reg_own].name == "cs_base" && table[first_msr].name == "tsc"
 
 } // namespace
 
-const ArchInfo& arch_info() {
-  return info;
+const ArchInfo& arch_info(Extensions extensions) {
+  if (extensions.avx512 && extensions.pkru) return info<Extensions{true, true}>;
+  if (extensions.avx512) return info<Extensions{true, false}>;
+  if (extensions.pkru) return info<Extensions{false, true}>;
+  return info<Extensions{}>;
 }
 
 SystemField system_field(RegisterId id) {

@@ -40,7 +40,17 @@ enum : std::uint16_t {
   reg_mxcsr = 65,
   reg_ymm0h = 66,
   reg_own = 82, ///< from here on not in the g packet
+  // What only some CPUs have comes last, so that everything else is the same for all.
+  reg_extended = 130,
 };
+
+/// Register sets that only some CPUs have. AVX-512's come first.
+struct Extensions {
+  bool avx512 = false, pkru = false;
+};
+/// Where the runs of AVX-512's registers begin, counted from k0.
+inline constexpr std::size_t run_zmm0h = 8, run_xmm16 = 24, run_ymm16h = 40, run_zmm16h = 56,
+                             avx512_count = 72;
 
 /// A segment or descriptor-table field beyond the selectors.
 enum class Field : std::uint8_t { selector, base, limit, attributes };
@@ -50,7 +60,7 @@ struct SystemField {
   Field field;
 };
 
-const ArchInfo& arch_info();
+const ArchInfo& arch_info(Extensions extensions = {});
 /// For a register of group `system` at or after reg_own.
 SystemField system_field(RegisterId id);
 /// For a register of group `msr`: its index.
