@@ -1,0 +1,33 @@
+# bash completion for kvmdbg
+_kvmdbg() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=
+  [[ $COMP_CWORD -eq 1 ]] || command=${COMP_WORDS[1]}
+  COMPREPLY=()
+  case $command in
+    '') mapfile -t COMPREPLY < <(compgen -W 'run probe --help --version' -- "$word") ;;
+    probe) mapfile -t COMPREPLY < <(compgen -W '--json --help' -- "$word") ;;
+    run)
+      case $before in
+        --listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:1234 unix: stdio' -- "$word") ;;
+        --irqchip) mapfile -t COMPREPLY < <(compgen -W 'kernel none' -- "$word") ;;
+        --kill) mapfile -t COMPREPLY < <(compgen -W 'detach pause poweroff' -- "$word") ;;
+        --console)
+          mapfile -t COMPREPLY < <(
+            compgen -W 'stdio pty none' -- "$word"
+            compgen -f -- "$word"
+          )
+          ;;
+        --cpus | --memory | --append) ;;
+        *)
+          if [[ $word == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--cpus --memory --listen --allow-remote --go
+              --append --initrd --irqchip --console --kill --trace --help' -- "$word")
+          else
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+          fi
+          ;;
+      esac
+      ;;
+  esac
+}
+complete -o filenames -F _kvmdbg kvmdbg

@@ -1,0 +1,20 @@
+# fish completion for kvmdbg
+complete -c kvmdbg -f
+complete -c kvmdbg -n __fish_use_subcommand -a run -d 'run a guest and serve debuggers'
+complete -c kvmdbg -n __fish_use_subcommand -a probe -d 'show what this KVM can do'
+complete -c kvmdbg -n __fish_use_subcommand -l version -d 'print the version'
+complete -c kvmdbg -s h -l help -d 'print help'
+complete -c kvmdbg -n '__fish_seen_subcommand_from probe' -l json -d 'machine-readable output'
+set -l run '__fish_seen_subcommand_from run'
+complete -c kvmdbg -n $run -F
+complete -c kvmdbg -n $run -l cpus -x -d 'number of processors'
+complete -c kvmdbg -n $run -l memory -x -d 'size of RAM, for instance 512M'
+complete -c kvmdbg -n $run -l listen -x -a '127.0.0.1:1234 unix: stdio' -d 'where debuggers connect'
+complete -c kvmdbg -n $run -l allow-remote -d 'listen beyond this machine'
+complete -c kvmdbg -n $run -l go -d 'run at once'
+complete -c kvmdbg -n $run -l append -x -d 'kernel command line'
+complete -c kvmdbg -n $run -l initrd -r -F -d 'initial RAM disk'
+complete -c kvmdbg -n $run -l irqchip -x -a 'kernel none' -d 'interrupt controllers'
+complete -c kvmdbg -n $run -l console -r -F -a 'stdio pty none' -d 'the serial port'
+complete -c kvmdbg -n $run -l kill -x -a 'detach pause poweroff' -d 'what a kill does'
+complete -c kvmdbg -n $run -l trace -r -F -d 'write packets and events to a file'
