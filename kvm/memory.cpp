@@ -15,6 +15,12 @@ std::span<std::byte> Ram::span_at(std::uint64_t at, std::size_t length) const {
   return {};
 }
 
+bool Ram::rom(GuestPhys at) const {
+  return std::any_of(ranges_.begin(), ranges_.end(), [&](const Range& range) {
+    return range.rom && at.value >= range.start && at.value - range.start < range.bytes.size();
+  });
+}
+
 std::size_t Ram::read(GuestPhys at, std::span<std::byte> out) const {
   std::size_t done = 0;
   while (done < out.size()) {

@@ -12,6 +12,8 @@ public:
   virtual std::size_t read(GuestPhys at, std::span<std::byte> out) const = 0;
   /// As read. Writes ROM as well: a debugger may.
   virtual std::size_t write(GuestPhys at, ByteView data) = 0;
+  /// Memory whose writes by the guest are lost.
+  virtual bool rom(GuestPhys at) const = 0;
 
   /// A value that must be there whole.
   template <class T>
@@ -30,10 +32,12 @@ public:
   struct Range {
     std::uint64_t start = 0;
     std::span<std::byte> bytes;
+    bool rom = false; ///< the guest's writes are lost
   };
   explicit Ram(std::vector<Range> ranges) : ranges_(std::move(ranges)) {}
   std::size_t read(GuestPhys at, std::span<std::byte> out) const override;
   std::size_t write(GuestPhys at, ByteView data) override;
+  bool rom(GuestPhys at) const override;
   std::span<const Range> ranges() const { return ranges_; }
 
 private:

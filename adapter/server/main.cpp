@@ -72,6 +72,12 @@ gdb::KillPolicy kill_policy(const std::string& word) {
   return word == "poweroff" ? gdb::KillPolicy::poweroff : gdb::KillPolicy::detach;
 }
 
+kvm::ImageFormat format_of(const RunOptions& options) {
+  if (options.flat) return kvm::FlatAt{*options.flat};
+  if (options.firmware) return kvm::Firmware{};
+  return kvm::ByContent{};
+}
+
 /// The guest cannot go on by itself: the person at the terminal should hear of it.
 bool came_to_an_end(const Stop& stop) {
   const auto& reasons = stop.vcpus.front().reasons;
@@ -119,20 +125,22 @@ private:
       kernel_ = kvm::make_linux_kernel();
     }
     file_ = TRY(read_file(options_.image));
-    image_ = TRY(kvm::parse_image(file_));
+    image_ = TRY(kvm::parse_image(file_, format_of(options_)));
     if (!options_.initrd.empty()) initrd_ = TRY(read_file(options_.initrd));
-    files_ = {initrd_, options_.append};
+    files_ = {initrd_, options_.append, options_.image, options_.initrd};
+    if (!options_.debug_port.empty()) debug_port_ = TRY(Console::open(io_, options_.debug_port));
     failure_ = exit_no_kvm;
     facts_ = TRY(kvm::x86::probe(*kernel_));
     failure_ = exit_failed;
     console_ = TRY(Console::open(io_, options_.console));
-    const bool pvh = image_.entry_kind == kvm::Image::Entry::pvh;
-    const bool irqchip = options_.irqchip.empty() ? pvh : options_.irqchip == "kernel";
+    const bool irqchip = options_.irqchip.empty() ? kvm::starts_as_pc(image_.entry_kind)
+                                                  : options_.irqchip == "kernel";
     machine_ = TRY(kvm::Machine::create(
         *kernel_, kvm::x86_64(facts_), facts_, {options_.cpus, options_.memory, irqchip}, image_,
         files_,
         {[this](std::byte b) { console_->put(b); },
-         [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }}));
+         [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); },
+         debug_outlet()}));
     engine_ = std::make_unique<kvm::Engine>(*machine_, kvm::x86_64(facts_), facts_,
                                             [this](const Event& event) { on_event(event); });
     machine_->attach(*engine_);
@@ -172,6 +180,11 @@ private:
       say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image, remote));
     }
     return Done{};
+  }
+
+  std::function<void(std::byte)> debug_outlet() {
+    if (!debug_port_) return {};
+    return [this](std::byte b) { debug_port_->put(b); };
   }
 
   /// Ctrl-C is for the debugger whose terminal we may share; it tells us by itself.
@@ -224,7 +237,7 @@ private:
   Bytes file_, initrd_;
   kvm::Image image_;
   kvm::BootFiles files_;
-  std::unique_ptr<Console> console_;
+  std::unique_ptr<Console> console_, debug_port_;
   std::unique_ptr<kvm::Machine> machine_;
   std::unique_ptr<kvm::Engine> engine_;
   std::unique_ptr<Arbiter> arbiter_;

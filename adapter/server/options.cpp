@@ -14,6 +14,10 @@ constexpr const char* footer = R"(Examples:
       a guest that runs at once; attach when you like
   gdb kernel.elf -ex 'target remote | ssh HOST kvmdbg run --listen stdio kernel.elf'
       a guest that lives as long as gdb is connected
+  kvmdbg run --flat 0x7c00 boot.bin
+      a boot sector in real mode
+  kvmdbg run --firmware /usr/share/seabios/bios-256k.bin --debug-port bios.log
+      firmware from the reset vector
   kvmdbg probe
       what this host's KVM can really do for a debugger
 
@@ -24,9 +28,21 @@ Exit codes:
 
 void add_run(CLI::App& run, RunOptions& o) {
   run.add_option("IMAGE", o.image,
-                 "ELF kernel: vmlinux or another with a PVH note, or a bare ELF32/ELF64")
+                 "Linux bzImage (vmlinuz), multiboot 1 kernel, ELF with a PVH note (vmlinux), bare "
+                 "ELF32 or ELF64: told by content, in this order, as with QEMU's -kernel")
       ->required()
       ->check(CLI::ExistingFile);
+  CLI::Option* flat = run.add_option(
+      "--flat", o.flat,
+      "IMAGE is a flat binary: load it at this address (0x7c00 for a boot sector) and "
+      "start it in real mode, DL=0x80, at 0000:ADDR, or at ADDR/16:ADDR%16 from "
+      "0x10000 on; interrupts are off and no BIOS service does anything");
+  run.add_flag("--firmware", o.firmware,
+               "IMAGE is firmware: read-only memory that ends at 4 GiB, its last 256 KiB also in "
+               "RAM below 1 MiB; starts at the reset vector")
+      ->excludes(flat);
+  run.add_option("--debug-port", o.debug_port,
+                 "write what firmware says on port 0x402 to this file; default: no such port");
   run.add_option("--cpus", o.cpus, "number of vCPUs")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
@@ -43,7 +59,7 @@ void add_run(CLI::App& run, RunOptions& o) {
   run.add_option("--initrd", o.initrd, "initial RAM disk")->check(CLI::ExistingFile);
   run.add_option("--irqchip", o.irqchip,
                  "kernel: PIC, IOAPIC, LAPIC and PIT; none: HLT ends a vCPU, and every vCPU starts "
-                 "at the entry. Default: kernel for images with a PVH note, else none")
+                 "at the entry. Default: none for bare ELF images, else kernel")
       ->check(CLI::IsMember({"kernel", "none"}));
   run.add_option(
       "--console", o.console,

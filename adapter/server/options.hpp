@@ -15,6 +15,9 @@ struct RunOptions {
   std::vector<std::string> listen;
   std::size_t cpus = 1;
   std::uint64_t memory = std::uint64_t{128} << 20; ///< bytes
+  std::optional<std::uint64_t> flat;               ///< the image is a flat binary for this address
+  bool firmware = false;                           ///< the image is firmware that ends at 4 GiB
+  std::string debug_port; ///< file for what firmware writes to port 0x402; "": no port
   bool go = false, allow_remote = false;
 };
 struct ProbeOptions {

@@ -1,6 +1,6 @@
 #pragma once
-/// What stands in low memory before the first instruction (page tables, GDT, PVH start info,
-/// ACPI tables), and the CPU state that an image's entry expects.
+/// What stands in memory before the first instruction (the image, page tables, GDT, what the boot
+/// protocol hands over, ACPI tables), and the CPU state that an image's entry expects.
 #include "kvm/arch/x86_64/abi.hpp"
 #include "kvm/machine/image.hpp"
 #include "kvm/memory.hpp"
@@ -15,6 +15,7 @@ inline constexpr std::uint64_t mmio_hole = 0xc0000000, mmio_hole_end = 0x1000000
 struct BootFiles {
   ByteView initrd;
   std::string command_line;
+  std::string image_name = {}, initrd_name = {}; ///< multiboot passes them on
 };
 
 /// Copies the image and all boot data into RAM. An image that does not fit, or stands where the

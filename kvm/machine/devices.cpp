@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 
 namespace kdbg::kvm {
 namespace {
@@ -13,50 +12,17 @@ namespace {
 constexpr std::uint16_t test_in = 0xe0, test_out = 0xe1, test_count = 0xe2;
 constexpr std::uint64_t test_device = 0xfd000000;
 constexpr std::uint16_t debug_exit = 0xf4, keyboard_status = 0x64;
-constexpr std::uint16_t cmos_index = 0x70, cmos_data = 0x71;
+constexpr std::uint16_t system_control = 0x92; // bit 1: A20 is open, as always here
+constexpr std::uint8_t a20_open = 2, fast_reset = 1;
+// Bochs' and QEMU's debug port: firmware looks for the byte before it writes there.
+constexpr std::uint16_t debug_port = 0x402;
+constexpr std::uint8_t debug_port_is_here = 0xe9;
 constexpr std::uint8_t sleep_enable = 0x20,
                        sci_enabled = 0x01; // PM1 control, bits 13 and 0 (ACPI 6.3, 4.8.3.2)
 constexpr std::uint8_t keyboard_reset = 0xfe;
 constexpr std::uint32_t msr_tsc = 0x10, msr_tsc_deadline = 0x6e0;
 constexpr std::uint32_t tsc_control = 0; // KVM_VCPU_TSC_CTRL
 constexpr std::uint64_t tsc_offset = 0;  // KVM_VCPU_TSC_OFFSET
-
-std::uint8_t bcd(int value) {
-  return static_cast<std::uint8_t>(value / 10 << 4 | value % 10);
-}
-
-/// The PC's real-time clock (Motorola MC146818), showing the host's time in UTC.
-std::uint8_t cmos(std::uint8_t index_of) {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  switch (index_of & 0x7f) {
-  case 0x00:
-    return bcd(utc.tm_sec);
-  case 0x02:
-    return bcd(utc.tm_min);
-  case 0x04:
-    return bcd(utc.tm_hour);
-  case 0x06:
-    return bcd(utc.tm_wday + 1);
-  case 0x07:
-    return bcd(utc.tm_mday);
-  case 0x08:
-    return bcd(utc.tm_mon + 1);
-  case 0x09:
-    return bcd(utc.tm_year % 100);
-  case 0x32:
-    return bcd(19 + utc.tm_year / 100);
-  case 0x0a:
-    return 0x26; // 32768 Hz, not updating
-  case 0x0b:
-    return 0x02; // 24 hours, BCD
-  case 0x0d:
-    return 0x80; // battery good
-  default:
-    return 0;
-  }
-}
 
 /// One vCPU's TSC, back by the pause; its deadline timer is set anew under it. Best effort: a KVM
 /// without these leaves a guest that sees time jump, as under any other debugger.
@@ -138,8 +104,17 @@ Machine::port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size) {
   case test_out:
     ++counters_.port_writes;
     break;
-  case cmos_index:
-    cmos_index_ = value;
+  case Cmos::index_port:
+    cmos_.select(value);
+    break;
+  case Cmos::data_port:
+    cmos_.write(value);
+    break;
+  case debug_port:
+    if (outlets_.debug_console) outlets_.debug_console(std::byte{value});
+    break;
+  case system_control:
+    if ((value & fast_reset) != 0) return Crashed{"the guest asked for a reset (port 0x92)"};
     break;
   case debug_exit:
     return PoweredOff{value << 1 | 1};
@@ -170,8 +145,12 @@ std::uint8_t Machine::port_read(std::uint16_t port) {
     return 0x5a;
   case test_count:
     return static_cast<std::uint8_t>(counters_.port_writes);
-  case cmos_data:
-    return cmos(cmos_index_);
+  case Cmos::data_port:
+    return cmos_.read();
+  case debug_port:
+    return outlets_.debug_console ? debug_port_is_here : 0xff;
+  case system_control:
+    return a20_open;
   case acpi_control:
     return sci_enabled;
   case acpi_events:

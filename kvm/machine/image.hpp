@@ -1,28 +1,52 @@
 #pragma once
-/// Guest images: ELF32 and ELF64 x86 executables, bare or with a PVH entry note (Debian's vmlinux
-/// has one). A hostile or broken file is an error that names the field. Knows no KVM.
+/// Guest images: what a file asks to have in memory, and how it expects the CPU. ELF (bare, PVH,
+/// multiboot 1) and Linux's bzImage are told by content, flat binaries and firmware by the user.
+/// A hostile or broken file is an error that names the field. Knows no KVM.
 #include "adapter/result.hpp"
 #include "adapter/types.hpp"
+
+#include <variant>
 
 namespace kdbg::kvm {
 
 struct Image {
   /// How the first instruction expects the CPU.
   enum class Entry : std::uint8_t {
-    protected32, ///< bare ELF32: flat 32-bit, paging off
-    long64,      ///< bare ELF64: 64-bit, low 4 GiB mapped one to one
-    pvh,         ///< PVH note: flat 32-bit, EBX = start info
+    protected32,  ///< bare ELF32: flat 32-bit, paging off
+    long64,       ///< bare ELF64: 64-bit, low 4 GiB mapped one to one
+    pvh,          ///< PVH note: flat 32-bit, EBX = start info
+    multiboot,    ///< multiboot 1: flat 32-bit, EAX = magic, EBX = information
+    linux32,      ///< bzImage: flat 32-bit, ESI = zero page
+    linux64,      ///< bzImage: 64-bit, RSI = zero page
+    real16,       ///< flat binary: real mode, DL = 0x80, as a BIOS enters a boot sector
+    reset_vector, ///< firmware: as the CPU comes out of reset, f000:fff0
   };
   struct Segment {
     std::uint64_t physical = 0, memory_size = 0;
     ByteView bytes; ///< into the file; the rest up to memory_size is zero
   };
   Entry entry_kind = Entry::protected32;
-  std::uint64_t entry = 0;
+  std::uint64_t entry = 0;       ///< linear
   std::vector<Segment> segments; ///< sorted, not overlapping
+  std::uint64_t rom = 0;         ///< firmware: bytes of read-only memory that end at 4 GiB
+  ByteView setup_header;         ///< bzImage: the file from setup_sects (0x1f1) to the header's end
 };
 
-/// `file` must outlive the image.
-Result<Image> parse_image(ByteView file);
+/// What a file is, where its content does not say.
+struct ByContent {};
+struct FlatAt {
+  std::uint64_t address = 0;
+};
+struct Firmware {};
+using ImageFormat = std::variant<ByContent, FlatAt, Firmware>;
+
+/// `file` must outlive the image. By content, as QEMU's -kernel has it: bzImage before multiboot
+/// before a PVH note before bare ELF.
+Result<Image> parse_image(ByteView file, const ImageFormat& format = ByContent{});
+
+/// Entered as a PC's boot loaders or firmware do it: on one CPU, with interrupt controllers.
+constexpr bool starts_as_pc(Image::Entry entry) {
+  return entry != Image::Entry::protected32 && entry != Image::Entry::long64;
+}
 
 } // namespace kdbg::kvm

@@ -10,8 +10,9 @@ namespace kdbg::kvm {
 namespace {
 
 constexpr unsigned api_version = 12;
-// Intel hosts keep a TSS and a page table of their own in guest memory; here, below 4 GiB.
-constexpr std::uint64_t identity_map = 0xfffbc000, tss = 0xfffbd000;
+// Intel hosts keep a TSS and a page table of their own in guest memory; here, below 4 GiB
+// and below the largest firmware.
+constexpr std::uint64_t identity_map = 0xfeffc000, tss = 0xfeffd000;
 
 /// The host's CPU, with this vCPU's place in it.
 void set_topology(x86::Cpuid& cpuid, std::size_t n, std::size_t vcpus) {
@@ -51,7 +52,8 @@ Machine::Machine(Kernel& kernel,
                 kvm_irq_level line{{Serial::irq}, level ? 1u : 0u};
                 // nothing can be done about a lost edge on a vCPU thread; the guest polls again
                 ignore(kernel_.ioctl(vm_, KVM_IRQ_LINE, &line));
-              }) {}
+              }),
+      cmos_(options.vcpus, std::min(options.memory, mmio_hole), options.memory) {}
 
 Machine::~Machine() {
   runner_.reset();
@@ -112,6 +114,13 @@ Status Machine::create_memory() {
   std::vector<Ram::Range> ranges;
   const std::uint64_t low = std::min(options_.memory, mmio_hole);
   ranges.push_back({0, TRY(kernel_.allocate(low))});
+  if (image_.rom != 0) {
+    if (!facts_.readonly_memory) {
+      return Error{Code::unsupported,
+                   "this host's KVM has no read-only memory (KVM_CAP_READONLY_MEM) for firmware"};
+    }
+    ranges.push_back({mmio_hole_end - image_.rom, TRY(kernel_.allocate(image_.rom)), true});
+  }
   if (options_.memory > low) {
     ranges.push_back({mmio_hole_end, TRY(kernel_.allocate(options_.memory - low))});
   }
@@ -160,6 +169,7 @@ Status Machine::start() {
   }
   TRY(save_chips(kernel_, vm_, options_.irqchip, pristine_));
   pristine_.serial = serial_.save();
+  pristine_.cmos = cmos_.save();
   for (auto& vcpu : vcpus_) {
     Status saved = Done{};
     runner_->on_vcpu(vcpu->id(), [&] {
@@ -230,6 +240,7 @@ Status Machine::reset() {
   {
     const std::lock_guard lock(devices_mutex_);
     counters_ = {};
+    cmos_.restore(pristine_.cmos);
   }
   for (auto& vcpu : vcpus_) {
     const std::size_t n = index(vcpu->id());

@@ -2,6 +2,7 @@
 /// The built-in machine: RAM, vCPUs on their own threads, KVM's interrupt controllers and timer, a
 /// serial port, ports to reset, power off and leave. No PCI, no disks. The engine is its debugger.
 #include "kvm/machine/boot.hpp"
+#include "kvm/machine/cmos.hpp"
 #include "kvm/machine/regions.hpp"
 #include "kvm/machine/runner.hpp"
 #include "kvm/machine/serial.hpp"
@@ -20,10 +21,12 @@ struct MachineOptions {
 
 class Machine final : public Vmm {
 public:
-  /// Where things go that leave the machine. `console` and `post` are called on any thread.
+  /// Where things go that leave the machine. Called on any thread.
   struct Outlets {
     std::function<void(std::byte)> console;
     std::function<void(std::function<void()>)> post;
+    /// What firmware writes to port 0x402; empty: the port is not there.
+    std::function<void(std::byte)> debug_console = {};
   };
 
   /// `image` and `files` (with the memory they point into), `kernel`, `arch` and `facts` must
@@ -107,7 +110,7 @@ private:
   };
   std::mutex devices_mutex_;
   Counters counters_;
-  std::uint8_t cmos_index_ = 0;
+  Cmos cmos_;
   std::string console_tail_; ///< the latest output, for clients that ask
   MachineState pristine_;
   std::unique_ptr<Runner> runner_; ///< last: its threads use all of the above

@@ -1,6 +1,7 @@
 #pragma once
 /// The state of vCPUs and in-kernel devices as values: saved whole, restored whole.
 #include "adapter/result.hpp"
+#include "kvm/machine/cmos.hpp"
 #include "kvm/machine/serial.hpp"
 #include "kvm/vcpu.hpp"
 
@@ -17,6 +18,7 @@ struct MachineState {
   std::vector<Bytes> chips; ///< PIC master, slave, IOAPIC; empty without an irqchip
   Bytes pit;
   Serial::State serial;
+  Cmos::State cmos;
 };
 
 /// On the vCPU's own thread.

@@ -3,9 +3,9 @@
 
 Usage: fetch.py [FOLDER]      default: $XDG_CACHE_HOME/kvmdbg/linux, else build/cache/linux
 
-Leaves in FOLDER: vmlinux (ELF with symbols and unwind rows; for kvmdbg and gdb alike), initrd,
-init (the ELF of its only program), version. Prints FOLDER. A second run needs no network and
-does nothing. Nothing is installed: the package is only unpacked.
+Leaves in FOLDER: vmlinuz (as packaged), vmlinux (ELF with symbols and unwind rows; for kvmdbg and gdb
+alike), initrd, init (the ELF of its only program), version. Prints FOLDER. A second run needs no
+network and does nothing. Nothing is installed: the package is only unpacked.
 """
 import hashlib
 import os
@@ -70,6 +70,7 @@ def unpack(deb, folder):
         vmlinuz, = Path(room).glob("boot/vmlinuz-*")
         version = vmlinuz.name.removeprefix("vmlinuz-")
         content = vmlinuz.read_bytes()
+        shutil.copy(vmlinuz, folder / "vmlinuz")
     start = content.find(LZ4_LEGACY)
     if start < 0:
         raise Stop(f"{vmlinuz.name} holds no LZ4 stream")

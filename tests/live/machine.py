@@ -65,12 +65,14 @@ class Machine:
     """`with Machine("spin") as m:` starts build/guests/spin.elf held at its first instruction."""
 
     def __init__(self, guest, *, pvh=False, cpus=1, go=False, arguments=(), listen=None, image=None,
-                 trace=False):
+                 file=None, trace=False):
         folder = os.path.join(Settings.guests, "pvh") if pvh or Settings.qemu else Settings.guests
         self.image = image or os.path.join(folder, guest + ".elf")
         if guest == "demo":
             self.image = os.path.join(Settings.guests, "demo.elf")
         self.symbols = Symbols(self.image) if image is None else None
+        if file is not None:  # not the ELF that has the symbols
+            self.image = os.path.join(Settings.guests, file)
         self.folder = tempfile.mkdtemp(prefix="m", dir=Settings.scratch)
         self.console_path = os.path.join(self.folder, "console")
         self.trace_path = os.path.join(self.folder, "trace")

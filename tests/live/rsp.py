@@ -312,6 +312,8 @@ class Client:
     def pc(self, vcpu=1):
         """The linear address of the next instruction."""
         rip = self.register("rip", vcpu)
+        if "cs_base" in self.registers:
+            return rip + self.register("cs_base", vcpu)
         if self.register("cr0", vcpu) & 1 == 0:
             rip += self.register("cs", vcpu) * 16
         return rip

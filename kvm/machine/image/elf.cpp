@@ -1,35 +1,17 @@
-#include "kvm/machine/image.hpp"
+// ELF32 and ELF64 executables, bare or with a PVH entry note (Debian's vmlinux has one).
+#include "kvm/machine/image/formats.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cstring>
 #include <elf.h>
-#include <fmt/format.h>
-#include <optional>
 
-namespace kdbg::kvm {
+namespace kdbg::kvm::image {
 namespace {
 
 constexpr std::uint32_t pvh_note_type = 18; // XEN_ELFNOTE_PHYS32_ENTRY
-constexpr std::uint64_t most_headers = 4096, most_memory = std::uint64_t{1} << 46;
-
-Error bad(std::string what) {
-  return {Code::bad_request, "cannot load the image: " + std::move(what)};
-}
+constexpr std::uint64_t most_headers = 4096;
 
 Error wrong_machine(unsigned machine, unsigned bits) {
   return bad(fmt::format("it is for ELF machine {} ({}-bit), this machine is x86", machine, bits));
-}
-
-template <class T>
-Result<T> at(ByteView file, std::uint64_t offset, std::string_view what) {
-  if (offset > file.size() || file.size() - offset < sizeof(T)) {
-    return bad(fmt::format("{} at offset {:#x} is beyond the end of the file ({} bytes)", what,
-                           offset, file.size()));
-  }
-  T out;
-  std::memcpy(&out, file.data() + offset, sizeof out);
-  return out;
 }
 
 /// What we need of a program header, of either class.
@@ -80,48 +62,9 @@ Result<std::vector<Header>> headers(ByteView file, const Ehdr& elf) {
   return out;
 }
 
-Status add_segment(Image& image, ByteView file, const Header& header, std::size_t n) {
-  const ByteView bytes = TRY(contents(file, header, n));
-  if (header.memory_size == 0) return Done{};
-  if (header.file_size > header.memory_size || header.memory_size > most_memory ||
-      header.physical > most_memory) {
-    return bad(fmt::format("segment {}: {:#x} bytes in the file, {:#x} in memory at {:#x}", n,
-                           header.file_size, header.memory_size, header.physical));
-  }
-  image.segments.push_back({header.physical, header.memory_size, bytes});
-  return Done{};
-}
-
-Status check_overlap(std::vector<Image::Segment>& segments) {
-  if (segments.empty()) return bad("it has nothing to load");
-  std::sort(segments.begin(), segments.end(),
-            [](const auto& a, const auto& b) { return a.physical < b.physical; });
-  for (std::size_t i = 1; i < segments.size(); ++i) {
-    const auto& before = segments[i - 1];
-    if (before.physical + before.memory_size > segments[i].physical) {
-      return bad(fmt::format("the segments at {:#x} and {:#x} overlap", before.physical,
-                             segments[i].physical));
-    }
-  }
-  return Done{};
-}
-
-Status check_entry(const Image& image) {
-  const auto holds = [&](const Image::Segment& segment) {
-    return image.entry >= segment.physical && image.entry - segment.physical < segment.memory_size;
-  };
-  if (std::any_of(image.segments.begin(), image.segments.end(), holds)) return Done{};
-  return bad(fmt::format("its entry point {:#x} is in no segment; segments are loaded at their "
-                         "physical addresses, and execution starts there",
-                         image.entry));
-}
-
 /// The ELF header: entry point and kind of entry into `image`, the program headers returned.
 Result<std::vector<Header>> read_headers(ByteView file, Image& image) {
   const auto ident = TRY(at<std::array<unsigned char, EI_NIDENT>>(file, 0, "ELF header"));
-  if (std::memcmp(ident.data(), ELFMAG, SELFMAG) != 0) {
-    return bad("it is not an ELF file; for Linux unpack vmlinux from the bzImage first");
-  }
   if (ident[EI_DATA] != ELFDATA2LSB) return bad("it is big-endian");
   if (ident[EI_CLASS] == ELFCLASS64) {
     const auto elf = TRY(at<Elf64_Ehdr>(file, 0, "ELF header"));
@@ -141,21 +84,30 @@ Result<std::vector<Header>> read_headers(ByteView file, Image& image) {
 
 } // namespace
 
-Result<Image> parse_image(ByteView file) {
+bool is_elf(ByteView file) {
+  // a file that is cut within these bytes is told so by the parser
+  const std::size_t there = std::min<std::size_t>(file.size(), SELFMAG);
+  return there > 0 && std::memcmp(file.data(), ELFMAG, there) == 0;
+}
+
+Result<Image> parse_elf(ByteView file, Notes notes) {
   Image image;
   const auto found = TRY(read_headers(file, image));
   for (std::size_t i = 0; i < found.size(); ++i) {
-    if (found[i].type == PT_LOAD) TRY(add_segment(image, file, found[i], i));
-    if (found[i].type != PT_NOTE) continue;
-    const ByteView notes = TRY(contents(file, found[i], i));
-    if (auto entry = pvh_entry(notes)) {
+    if (found[i].type == PT_LOAD) {
+      const ByteView bytes = TRY(contents(file, found[i], i));
+      TRY(add_segment(image, fmt::format("segment {}", i),
+                      {found[i].physical, found[i].memory_size, bytes}));
+    }
+    if (found[i].type != PT_NOTE || notes == Notes::ignored) continue;
+    const ByteView bytes = TRY(contents(file, found[i], i));
+    if (auto entry = pvh_entry(bytes)) {
       image.entry = *entry;
       image.entry_kind = Image::Entry::pvh;
     }
   }
-  TRY(check_overlap(image.segments));
-  TRY(check_entry(image));
+  TRY(settle(image));
   return image;
 }
 
-} // namespace kdbg::kvm
+} // namespace kdbg::kvm::image
