@@ -1,6 +1,7 @@
 #pragma once
 /// Everything a client can do to the machine, one struct each. The command names its reply type
 /// and what it must be allowed; `apply` does it.
+#include "adapter/core_header.hpp"
 #include "adapter/session.hpp"
 
 namespace kdbg {
@@ -55,6 +56,14 @@ struct Translate {
   VcpuId vcpu;
   Address at;
   Result<Reply> apply(Caller c) const { return c.target.translate(vcpu, at); }
+};
+
+/// What stands before the memory in a core file.
+struct DescribeCore {
+  using Reply = Bytes;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "describe_core";
+  Result<Reply> apply(Caller c) const { return render_core_header(c.target); }
 };
 
 struct InsertPoint {

@@ -38,6 +38,22 @@ struct FlagsInfo {
   std::span<const FieldInfo> fields;
 };
 
+/// One field of a note in a core file: a register, the vCPU's number or a constant.
+struct CoreField {
+  std::uint8_t bytes = 8;
+  std::string_view reg = {}; ///< by name; "" for none
+  std::uint64_t value = 0;   ///< added to the register's, or all there is
+  std::uint8_t shift = 0;    ///< the register's value is cut by `mask`, then moved to the left
+  std::uint64_t mask = ~std::uint64_t{0};
+  bool vcpu = false; ///< the vCPU's number is added
+};
+/// A note that every vCPU has in a core file.
+struct CoreNote {
+  std::string_view name;
+  std::uint32_t type = 0;
+  std::span<const CoreField> fields;
+};
+
 struct ArchInfo {
   std::string_view name;     ///< x86_64
   std::string_view gdb_name; ///< i386:x86-64
@@ -45,6 +61,8 @@ struct ArchInfo {
   std::span<const RegisterInfo> registers;
   std::span<const FlagsInfo> flags;
   RegisterId pc{}, sp{}, fp{}, flags_register{};
+  std::uint16_t elf_machine = 0; ///< e_machine of core files
+  std::span<const CoreNote> core_notes = {};
 };
 
 } // namespace kdbg

@@ -4,6 +4,8 @@
 
 namespace kdbg {
 
+class Dumps;
+
 /// What a command is applied to.
 struct Caller {
   ClientId id;
@@ -13,8 +15,9 @@ struct Caller {
 
 class Session {
 public:
-  Session(Target& target, Arbiter& arbiter, Trace& trace)
-      : target_(target), arbiter_(arbiter), trace_(trace) {}
+  /// `dumps` is null where no core files can be written.
+  Session(Target& target, Arbiter& arbiter, Trace& trace, Dumps* dumps = nullptr)
+      : target_(target), arbiter_(arbiter), trace_(trace), dumps_(dumps) {}
 
   /// Call once, when the front end exists. `name`: what other clients are shown.
   void join(FrontEnd& front_end, std::string name = {}) {
@@ -38,12 +41,14 @@ public:
   /// For what needs no admission: arch(), capabilities(), vcpu_count(), running(), stop().
   const Target& target() const { return target_; }
   Trace& trace() { return trace_; }
+  Dumps* dumps() { return dumps_; }
 
 private:
   void note(std::string_view command, std::string_view outcome);
   Target& target_;
   Arbiter& arbiter_;
   Trace& trace_;
+  Dumps* dumps_;
   ClientId id_{};
 };
 

@@ -60,6 +60,8 @@ public:
   /// Writes all or, when any byte is not RAM or ROM, nothing. Installed sites stay installed.
   virtual Status write_memory(VcpuId vcpu, Address at, ByteView data) = 0;
   virtual Result<Translation> translate(VcpuId vcpu, Address at) = 0;
+  /// All memory, RAM and ROM: sorted, disjoint, not empty. Whole pages of 4 KiB.
+  virtual std::vector<MemoryRange> memory_ranges() const = 0;
 
   /// Needs a stopped guest. Fails when no strategy is left (no_free_slot, unsupported). What it
   /// costs in the guest happens at the next resume, once for all changes. `at.space` current is

@@ -32,6 +32,12 @@ struct GuestPhys {
   auto operator<=>(const GuestPhys&) const = default;
 };
 
+/// Guest-physical addresses behind which there is memory.
+struct MemoryRange {
+  std::uint64_t start = 0, size = 0; ///< bytes
+  auto operator<=>(const MemoryRange&) const = default;
+};
+
 /// The address space an address is meant in.
 struct Space {
   enum class Kind : std::uint8_t {

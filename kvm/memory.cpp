@@ -43,4 +43,12 @@ std::size_t Ram::write(GuestPhys at, ByteView data) {
   return done;
 }
 
+std::vector<MemoryRange> Ram::extent() const {
+  std::vector<MemoryRange> out;
+  for (const Range& range : ranges_) {
+    out.push_back({range.start, range.bytes.size()});
+  }
+  return out;
+}
+
 } // namespace kdbg::kvm

@@ -14,6 +14,8 @@ public:
   virtual std::size_t write(GuestPhys at, ByteView data) = 0;
   /// Memory whose writes by the guest are lost.
   virtual bool rom(GuestPhys at) const = 0;
+  /// Where there is memory: sorted, disjoint.
+  virtual std::vector<MemoryRange> extent() const = 0;
 
   /// A value that must be there whole.
   template <class T>
@@ -38,6 +40,7 @@ public:
   std::size_t read(GuestPhys at, std::span<std::byte> out) const override;
   std::size_t write(GuestPhys at, ByteView data) override;
   bool rom(GuestPhys at) const override;
+  std::vector<MemoryRange> extent() const override;
   std::span<const Range> ranges() const { return ranges_; }
 
 private:

@@ -21,7 +21,7 @@ Connection::Connection(std::unique_ptr<Stream> stream,
       protocols_(protocols),
       settings_(settings),
       observer_(std::move(observer)),
-      session_(machine.target, machine.arbiter, machine.trace) {}
+      session_(machine.target, machine.arbiter, machine.trace, machine.dumps) {}
 
 void Connection::start() {
   if (settings_.first_byte > settings_.first_byte.zero()) {

@@ -16,6 +16,7 @@ struct Machine {
   Target& target;
   Arbiter& arbiter;
   Trace& trace;
+  Dumps* dumps = nullptr;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {

@@ -1,5 +1,8 @@
 // Wires everything together: the only file that sees every folder.
 #include "adapter/server/console.hpp"
+#include "adapter/server/dial.hpp"
+#include "adapter/server/dump.hpp"
+#include "adapter/server/dump_folder.hpp"
 #include "adapter/server/options.hpp"
 #include "adapter/server/server.hpp"
 #include "kvm/arch/x86_64/arch.hpp"
@@ -8,6 +11,7 @@
 #include "kvm/facts.hpp"
 #include "kvm/machine/machine.hpp"
 #include "protocols/gdb/protocol.hpp"
+#include "protocols/gdb/remote.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -89,7 +93,8 @@ bool came_to_an_end(const Stop& stop) {
 
 class Run {
 public:
-  explicit Run(const RunOptions& options) : options_(options), signals_(io_, SIGINT, SIGTERM) {}
+  explicit Run(const RunOptions& options)
+      : options_(options), signals_(io_, SIGINT, SIGTERM), dumps_(io_, options.dump_folder) {}
 
   Result<int> operator()() {
     TRY(prepare());
@@ -154,7 +159,7 @@ private:
     settings.allow_remote = options_.allow_remote;
     server_ = std::make_unique<Server>(
         io_, *engine_, *arbiter_, *trace_,
-        std::vector<Protocol>{gdb::protocol(kill_policy(options_.kill))}, say, settings);
+        std::vector<Protocol>{gdb::protocol(kill_policy(options_.kill))}, say, settings, &dumps_);
     server_->on_clients_changed([this](std::size_t count) {
       clients_ = count;
       if (const auto status = powered_off(engine_->stop());
@@ -231,6 +236,7 @@ private:
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
   boost::asio::steady_timer timer_{io_};
+  DumpFolder dumps_;
   std::unique_ptr<Trace> trace_ = std::make_unique<Trace>();
   std::unique_ptr<kvm::Kernel> kernel_;
   kvm::HostFacts facts_;
@@ -248,8 +254,31 @@ private:
   ExitCode failure_ = exit_failed; ///< what an error now means to whoever started us
 };
 
+Result<std::string> dump_remote(const DumpOptions& options) {
+  boost::asio::io_context io;
+  boost::asio::signal_set signals(io, SIGINT, SIGTERM);
+  bool interrupted = false;
+  signals.async_wait([&](boost::system::error_code, int) { interrupted = true; });
+  const auto dial = TRY(Dial::connect(options.connect));
+  gdb::Remote remote(
+      {[&](ByteView bytes) { return dial->send(bytes); }, [&] { return dial->receive(); }});
+  TRY(remote.open());
+  const DumpSource source{
+      [&] { return remote.core_header(); }, [&] { return remote.stop_number(); },
+      [&](std::uint64_t at, std::size_t length) { return remote.read_physical(at, length); }};
+  return write_dump(options, source, [&] {
+    io.poll();
+    return interrupted;
+  });
+}
+
 int main_with(const Options& options) {
   if (const auto* probe = std::get_if<ProbeOptions>(&options)) return show_probe(*probe);
+  if (const auto* dump = std::get_if<DumpOptions>(&options)) {
+    const auto outcome = dump_remote(*dump);
+    say(outcome ? *outcome : outcome.error().what);
+    return outcome ? exit_done : exit_failed;
+  }
   Run run(std::get<RunOptions>(options));
   auto status = run();
   return status ? *status : fail(status.error(), run.failure());
@@ -259,6 +288,7 @@ int main_with(const Options& options) {
 } // namespace kdbg::server
 
 int main(int argc, char** argv) try {
+  std::signal(SIGXFSZ, SIG_IGN); // a file that grows too long is an error of its writer
   std::signal(SIGPIPE, SIG_IGN); // whoever reads the console may leave; the guest stays
   const auto options = kdbg::server::parse_options(argc, argv);
   if (const int* code = std::get_if<int>(&options)) return *code;

@@ -18,6 +18,8 @@ constexpr const char* footer = R"(Examples:
       a boot sector in real mode
   kvmdbg run --firmware /usr/share/seabios/bios-256k.bin --debug-port bios.log
       firmware from the reset vector
+  kvmdbg dump --connect :1234 guest.core
+      the memory of a stopped guest, then: gdb vmlinux guest.core
   kvmdbg probe
       what this host's KVM can really do for a debugger
 
@@ -69,8 +71,21 @@ void add_run(CLI::App& run, RunOptions& o) {
                  "poweroff")
       ->capture_default_str()
       ->check(CLI::IsMember({"detach", "pause", "poweroff"}));
+  run.add_option("--dump-folder", o.dump_folder,
+                 "where `monitor dump NAME` writes; default: the working directory")
+      ->check(CLI::ExistingDirectory);
   run.add_option("--trace", o.trace, "write packets, events and ioctls to this file, as text");
   run.footer(footer);
+}
+
+void add_dump(CLI::App& command, DumpOptions& o) {
+  command.add_option("--connect", o.connect, "where the server listens: HOST:PORT or unix:PATH")
+      ->default_val("127.0.0.1:1234");
+  command
+      .add_option("FILE", o.file,
+                  "the core file, for gdb, crash and drgn; it appears when it is whole")
+      ->required();
+  command.add_flag("--force", o.force, "replace FILE if it exists");
 }
 
 } // namespace
@@ -82,12 +97,16 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   app.footer(footer);
   RunOptions run;
   ProbeOptions probe;
+  DumpOptions dump;
   CLI::App* run_command =
       app.add_subcommand("run", "run a guest in the built-in machine and serve debuggers");
   add_run(*run_command, run);
   CLI::App* probe_command =
       app.add_subcommand("probe", "show what this host's KVM advertises, and what works");
   probe_command->add_flag("--json", probe.json, "machine-readable output");
+  CLI::App* dump_command = app.add_subcommand(
+      "dump", "write a stopped guest's physical memory and registers to an ELF core file");
+  add_dump(*dump_command, dump);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -104,6 +123,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   }
   if (run.console.empty()) run.console = on_stdio ? "none" : "stdio";
   if (run_command->parsed()) return Options{run};
+  if (dump_command->parsed()) return Options{dump};
   return Options{probe};
 }
 

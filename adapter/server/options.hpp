@@ -11,7 +11,8 @@ namespace kdbg::server {
 
 struct RunOptions {
   std::string image, initrd, append, console, trace, kill = "detach";
-  std::string irqchip; ///< "kernel", "none" or "": as the image wants
+  std::string dump_folder; ///< for `monitor dump`; "": the working directory
+  std::string irqchip;     ///< "kernel", "none" or "": as the image wants
   std::vector<std::string> listen;
   std::size_t cpus = 1;
   std::uint64_t memory = std::uint64_t{128} << 20; ///< bytes
@@ -23,7 +24,11 @@ struct RunOptions {
 struct ProbeOptions {
   bool json = false;
 };
-using Options = std::variant<RunOptions, ProbeOptions>;
+struct DumpOptions {
+  std::string connect, file;
+  bool force = false; ///< replace an existing file
+};
+using Options = std::variant<RunOptions, ProbeOptions, DumpOptions>;
 
 /// Exit codes, as --help documents them.
 enum ExitCode : int { exit_done = 0, exit_failed = 1, exit_usage = 2, exit_no_kvm = 3 };

@@ -11,9 +11,10 @@ Server::Server(boost::asio::io_context& io,
                Trace& trace,
                std::vector<Protocol> protocols,
                Log log,
-               Settings settings)
+               Settings settings,
+               Dumps* dumps)
     : io_(io),
-      machine_{target, arbiter, trace},
+      machine_{target, arbiter, trace, dumps},
       protocols_(std::move(protocols)),
       log_(std::move(log)),
       settings_(settings) {}

@@ -15,7 +15,8 @@ public:
          Trace& trace,
          std::vector<Protocol> protocols,
          Log log,
-         Settings settings = {});
+         Settings settings = {},
+         Dumps* dumps = nullptr);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

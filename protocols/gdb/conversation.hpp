@@ -1,6 +1,7 @@
 #pragma once
 /// What one connection has agreed on and selected, which every packet handler may read and change.
 /// Reset with the connection; knows no framing.
+#include "adapter/dumps.hpp"
 #include "adapter/session.hpp"
 #include "protocols/gdb/packet_table.hpp"
 
@@ -35,6 +36,8 @@ struct Conversation {
   KillPolicy kill_policy = KillPolicy::detach;
   /// Sends console output (O packets) ahead of the answer.
   std::function<void(std::string_view)> print;
+  /// Sends the answer that a handler held back (`say_nothing`), and what was printed since.
+  std::function<void(const std::optional<std::string>&)> answer_late;
   Features features{};
   bool acks = true;
   bool extended = false;     ///< `!`: stays when the program is killed or has ended
@@ -47,6 +50,7 @@ struct Conversation {
   /// What stopped together with what was told: other vCPUs, further watches of the same one. A
   /// reply names one, so each of these is told at the resume that would move it, as gdbserver does.
   std::vector<VcpuStop> untold{};
+  std::unique_ptr<Dumps::Job> dump{}; ///< `monitor dump`, whose answer is still owed
 
   std::map<std::string, std::uint64_t> symbols{}; ///< what the client knows of those wanted
   std::size_t symbols_asked = 0;                  ///< of wanted_symbols()

@@ -17,7 +17,12 @@ RspFrontEnd::RspFrontEnd(Session& session,
       conversation_{.session = session,
                     .render_stop = dialect.render_stop,
                     .kill_policy = kill_policy,
-                    .print = [this](std::string_view text) { print(text); }} {}
+                    .print = [this](std::string_view text) { print(text); },
+                    .answer_late =
+                        [this](const std::optional<std::string>& text) {
+                          if (text) outbox_.send(*text);
+                          flush();
+                        }} {}
 
 Status RspFrontEnd::receive(ByteView chunk) {
   while (auto token = decoder_.next(chunk)) {

@@ -67,7 +67,9 @@ Output run(Conversation& c, std::string_view line) {
 /// gdb 13 shows an error code as "Protocol error", so what went wrong is said in words.
 Answer answer(Conversation& c, std::string_view arguments) {
   const Bytes line = TRY(from_hex(arguments));
+  const bool dumping = c.dump != nullptr;
   const auto output = run(c, text_of(line));
+  if (!dumping && c.dump) return say_nothing(); // answered when it is done
   c.print(output ? *output : fmt::format("error: {}\n", output.error().what));
   return say_ok();
 }

@@ -1,5 +1,6 @@
 #include "protocols/gdb/xfer.hpp"
 
+#include "adapter/commands.hpp"
 #include "protocols/gdb/codec.hpp"
 #include "protocols/gdb/conversation.hpp"
 #include "protocols/gdb/target_xml.hpp"
@@ -51,9 +52,25 @@ Answer read_threads(Conversation& c, std::string_view arguments) {
   return slice(render_threads(c), request);
 }
 
+/// What stands before the memory in a core file, and the number of the stop that it was made at: a
+/// client that copies the memory by itself compares that before and after.
+Answer read_core(Conversation& c, std::string_view arguments) {
+  const Request request = TRY(parse(arguments));
+  if (request.annex == "header") {
+    const Bytes header = TRY(c.session.execute(DescribeCore{}));
+    return slice(std::string(text_of(header)), request);
+  }
+  if (request.annex != "stop") return no_such_annex();
+  if (c.target().running()) {
+    return Error{Code::running, "the guest is running; interrupt it first"};
+  }
+  return slice(fmt::format("{}", c.target().stop().epoch), request);
+}
+
 constexpr Row rows[] = {
     {"qXfer:features:read:", Row::Match::prefix, &read_features, Row::Reply::binary},
     {"qXfer:threads:read:", Row::Match::prefix, &read_threads, Row::Reply::binary},
+    {"qXfer:core:read:", Row::Match::prefix, &read_core, Row::Reply::binary},
 };
 
 } // namespace

@@ -39,6 +39,11 @@ constexpr FieldInfo toy_fields[] = {{"Z", 0, 0}, {"MODE", 4, 6}};
 constexpr FlagsInfo toy_flag_types[] = {
     {.name = "toy_flags", .feature = core, .bytes = 4, .fields = toy_fields}};
 
+constexpr CoreField toy_core[] = {{.bytes = 2, .value = 7, .vcpu = true},
+                                  {.bytes = 8, .reg = "pc"},
+                                  {.bytes = 4, .reg = "flags", .shift = 8, .mask = 0xff}};
+constexpr CoreNote toy_notes[] = {{"TOY", 9, toy_core}};
+
 /// A hit is seen with the pc at the point, or behind the access.
 void place_pc(FakeTarget& target, const VcpuStop& stop) {
   for (const StopReason& reason : stop.reasons) {
@@ -59,7 +64,9 @@ const ArchInfo& toy_arch() {
                                  .pc = toy_pc,
                                  .sp = toy_sp,
                                  .fp = toy_fp,
-                                 .flags_register = toy_flags};
+                                 .flags_register = toy_flags,
+                                 .elf_machine = 0x4b,
+                                 .core_notes = toy_notes};
   return arch;
 }
 
@@ -189,6 +196,14 @@ Result<Translation> FakeTarget::translate(VcpuId, Address at) {
                      .page_size = 0x1000,
                      .writable = false,
                      .levels = {fmt::format("toy table: {:#x}", at.value)}};
+}
+
+std::vector<MemoryRange> FakeTarget::memory_ranges() const {
+  std::vector<MemoryRange> out;
+  for (const auto& [start, bytes] : ram) {
+    out.push_back({start, bytes.size()});
+  }
+  return out;
 }
 
 // Points may go in and out under a running guest: the engine pauses it by itself.

@@ -27,8 +27,9 @@ TEST_CASE("help lists every command, and is what an empty line gets") {
   Machine machine;
   GdbClient client(machine);
   const std::string help = monitor(client, "help");
-  for (const char* word : {"help", "points", "caps", "regs", "translate ADDR", "console", "reset",
-                           "linear-pc", "clients", "take", "symbols", "linux", "help [WORD]"}) {
+  for (const char* word :
+       {"help", "points", "caps", "regs", "translate ADDR", "console", "dump NAME", "reset",
+        "linear-pc", "clients", "take", "symbols", "linux", "help [WORD]"}) {
     CHECK_THAT(help, Contains(word));
   }
   CHECK(monitor(client, "") == help);

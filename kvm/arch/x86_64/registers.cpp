@@ -1,5 +1,7 @@
 #include "kvm/arch/x86_64/registers.hpp"
 
+#include "kvm/arch/x86_64/core_notes.hpp"
+
 #include <array>
 
 namespace kdbg::kvm::x86 {
@@ -280,15 +282,17 @@ constexpr FlagsInfo flags[] = {
     {"x86_dr7", own_debug, 8, dr7_fields}};
 
 template <Extensions extensions>
-constexpr ArchInfo info{"x86_64",
-                        "i386:x86-64",
-                        "x86_64-unknown-unknown",
-                        table_of<extensions>,
-                        flags,
-                        RegisterId{reg_rip},
-                        RegisterId{reg_rsp},
-                        RegisterId{reg_rbp},
-                        RegisterId{reg_eflags}};
+const ArchInfo info{"x86_64",
+                    "i386:x86-64",
+                    "x86_64-unknown-unknown",
+                    table_of<extensions>,
+                    flags,
+                    RegisterId{reg_rip},
+                    RegisterId{reg_rsp},
+                    RegisterId{reg_rbp},
+                    RegisterId{reg_eflags},
+                    elf_machine,
+                    core_notes()};
 
 static_assert(table[reg_rip].name == "rip" && table[reg_efer].name == "efer");
 static_assert(table[reg_fctrl].name == "fctrl" && table[reg_xmm0].name == "xmm0");

@@ -47,6 +47,27 @@ Output reset(Conversation& c, std::string_view) {
                      " use `maintenance flush register-cache`\n");
 }
 
+/// The answer comes when the file is whole, or is not to be.
+Output dump(Conversation& c, std::string_view name) {
+  if (c.dump) return Error{Code::bad_request, "a dump is being written"};
+  if (c.session.dumps() == nullptr) {
+    return Error{Code::unsupported, "this server writes no core files"};
+  }
+  Dumps::Listener listener;
+  listener.progress = [&c](std::string_view line) {
+    c.print(fmt::format("{}\n", line));
+    c.answer_late({});
+  };
+  listener.done = [&c](const Result<std::string>& outcome) {
+    c.dump.reset();
+    c.print(outcome ? fmt::format("{}\n", *outcome)
+                    : fmt::format("error: {}\n", outcome.error().what));
+    c.answer_late("OK");
+  };
+  c.dump = TRY(c.session.dumps()->start(c.session, name, std::move(listener)));
+  return std::string();
+}
+
 constexpr Command commands[] = {
     {"points", "", "what is installed, and how",
      "One line for each breakpoint and watchpoint of all clients: its method and its hits. gdb "
@@ -62,6 +83,11 @@ constexpr Command commands[] = {
      "wrote\n"
      "there. Works while the guest runs.\n",
      &console},
+    {"dump", "NAME", "core file of all memory, in the server's folder",
+     "An ELF core with the vCPUs' registers, for gdb, crash and drgn; sparse. The file must not "
+     "exist\n"
+     "yet, and is whole or not there. `kvmdbg dump` writes one on the client's side.\n",
+     &dump},
     {"reset", "", "machine reset, stopped at entry",
      "Needs run control. Points stay. Under `target extended-remote`, gdb's own `run` does the "
      "same\n"

@@ -1,0 +1,20 @@
+# What stands before the memory in a core file, by our own object, and the number of the stop.
+-> $QStartNoAckMode#..
+<- +$OK#..
+-> $qXfer:core:read:header:0,4#..
+<- $m\x7fELF#..
+-> $qXfer:core:read:header:ffe,10#..
+<- $l\x00\x00#..
+-> $qXfer:core:read:header:1001,10#..
+<- $E16#..
+-> $qXfer:core:read:stop:0,10#..
+<- $l0#..
+-> $qXfer:core:read:memory:0,10#..
+<- $E00#..
+-> $qXfer:core:read:header:0#..
+<- $E16#..
+-> $vCont;c#..
+-> $qXfer:core:read:header:0,4#..
+<- $E10#..
+-> $qXfer:core:read:stop:0,4#..
+<- $E10#..
