@@ -21,6 +21,25 @@ std::string describe_watch(const HitWatch& hit) {
   return text;
 }
 
+std::string describe_caught(const Caught& caught) {
+  std::string text;
+  switch (caught.point.kind) {
+  case PointKind::exception:
+    text = fmt::format("caught exception {}, error code {:#x}", caught.number, caught.value);
+    break;
+  case PointKind::hypercall:
+    text = fmt::format("caught hypercall {:#x}", caught.number);
+    break;
+  default:
+    text = fmt::format("caught {} of {} {:#x}: {:#x}", caught.write ? "a write" : "a read",
+                       name(caught.point.kind), caught.number, caught.value);
+    if (caught.length != 0)
+      text += fmt::format(", {} byte{}", caught.length, caught.length == 1 ? "" : "s");
+    break;
+  }
+  return caught.note.empty() ? text : text + ", " + caught.note;
+}
+
 std::string describe_interrupt(const Interrupted& interrupt) {
   if (!interrupt.by) return "interrupted";
   return fmt::format("interrupted by client {}", static_cast<std::uint32_t>(*interrupt.by));
@@ -35,6 +54,7 @@ std::string describe(const StopReason& reason) {
           [](const Stepped&) { return std::string("stepped"); },
           [](const HitPoint& hit) { return describe(hit.point); },
           [](const HitWatch& hit) { return describe_watch(hit); },
+          [](const Caught& caught) { return describe_caught(caught); },
           [](const Interrupted& interrupt) { return describe_interrupt(interrupt); },
           [](const Crashed& crash) { return fmt::format("crashed: {}", crash.what); },
           [](const Halted&) { return std::string("halted for good"); },

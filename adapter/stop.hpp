@@ -22,6 +22,16 @@ struct HitWatch {
   std::uint64_t address = 0; ///< lowest watched byte touched, as far as the CPU tells
   Bytes before, after;
 };
+/// A catchpoint: what the guest asked of its machine, which has answered; or an exception that its
+/// CPU has raised, the pc being at the handler.
+struct Caught {
+  Point point;
+  std::uint64_t number = 0; ///< port, physical address, MSR, hypercall or vector
+  bool write = false;       ///< of the guest's
+  std::uint64_t value = 0;  ///< what was read or written; an exception's error code, or 0
+  std::uint8_t length = 0;  ///< bytes; 0 where it means nothing
+  std::string note{};       ///< more in words, or nothing
+};
 /// A client asked; absent when the server itself did.
 struct Interrupted {
   std::optional<ClientId> by;
@@ -38,8 +48,8 @@ struct PoweredOff {
   int status = 0;
 };
 
-using StopReason =
-    std::variant<AtEntry, Stepped, HitPoint, HitWatch, Interrupted, Crashed, Halted, PoweredOff>;
+using StopReason = std::
+    variant<AtEntry, Stepped, HitPoint, HitWatch, Caught, Interrupted, Crashed, Halted, PoweredOff>;
 
 struct VcpuStop {
   VcpuId vcpu{};

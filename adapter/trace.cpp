@@ -38,6 +38,10 @@ std::string word(const StopReason& reason) {
             return fmt::format("{}={}+{}@{:#x}", name(hit.point.kind), word(hit.point.at),
                                hit.point.length, hit.address);
           },
+          [](const Caught& caught) {
+            return fmt::format("{}={:#x}{}{:#x}", name(caught.point.kind), caught.number,
+                               caught.write ? "<" : ">", caught.value);
+          },
           [](const Interrupted& interrupt) { return "interrupt" + by_whom(interrupt.by); },
           [](const Crashed& crash) { return fmt::format("crash=\"{}\"", crash.what); },
           [](const Halted&) { return std::string("halt"); },

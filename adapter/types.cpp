@@ -16,6 +16,16 @@ std::string_view name(PointKind kind) {
     return "read";
   case PointKind::access:
     return "access";
+  case PointKind::port:
+    return "port";
+  case PointKind::mmio:
+    return "mmio";
+  case PointKind::msr:
+    return "msr";
+  case PointKind::hypercall:
+    return "hypercall";
+  case PointKind::exception:
+    return "exception";
   }
   return "unknown";
 }
@@ -32,7 +42,20 @@ std::string describe(const Address& address) {
   return fmt::format("{:#x}", address.value);
 }
 
+namespace {
+
+std::string describe_catch(const Point& point) {
+  std::string text = fmt::format("{} catchpoint at {:#x}", name(point.kind), point.at.value);
+  if (point.length != 1) text += fmt::format("-{:#x}", point.at.value + (point.length - 1));
+  if (point.reads != point.writes) text += point.reads ? ", reads" : ", writes";
+  if (point.value) text += fmt::format(", value {:#x}", *point.value);
+  return text;
+}
+
+} // namespace
+
 std::string describe(const Point& point) {
+  if (is_catch(point.kind)) return describe_catch(point);
   if (!is_watch(point.kind)) {
     return fmt::format("{} point at {}", name(point.kind), describe(point.at));
   }

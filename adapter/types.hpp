@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,22 +57,45 @@ struct Address {
   auto operator<=>(const Address&) const = default;
 };
 
-/// In the order of RSP's Z0..Z4.
-enum class PointKind : std::uint8_t { software, hardware, write, read, access };
+/// Instructions, in the order of RSP's Z0 and Z1; watched memory, Z2 to Z4; then what a guest asks
+/// of its machine, and what its CPU raises: catchpoints.
+enum class PointKind : std::uint8_t {
+  software,
+  hardware,
+  write,
+  read,
+  access,
+  port,      ///< I/O ports
+  mmio,      ///< physical addresses without memory
+  msr,       ///< model-specific registers
+  hypercall, ///< by number
+  exception, ///< of the CPU, by vector
+};
 
 constexpr bool is_watch(PointKind kind) {
-  return kind >= PointKind::write;
+  return kind >= PointKind::write && kind <= PointKind::access;
+}
+constexpr bool is_catch(PointKind kind) {
+  return kind >= PointKind::port;
 }
 std::string_view name(PointKind kind);
 
 /// A client's wish to stop. `length` is in bytes: of the range for a watch; for software and
-/// hardware points the RSP `kind`, which x86 takes to be 1.
+/// hardware points the RSP `kind`, which x86 takes to be 1. For a catchpoint `at.value` is the
+/// first port, physical address, MSR, hypercall or vector, and `length` their count.
 struct Point {
   PointKind kind = PointKind::software;
   Address at{};
   std::uint64_t length = 1;
+  // of catchpoints alone
+  bool reads = true, writes = true;     ///< which direction stops
+  std::optional<std::uint64_t> value{}; ///< only this one: read, written, or an error code
   auto operator<=>(const Point&) const = default;
 };
+/// Whether a catchpoint means this one of its kind.
+constexpr bool covers(const Point& point, std::uint64_t number) {
+  return number >= point.at.value && number - point.at.value < point.length;
+}
 /// "0x1000", "physical 0x1000", "0x1000 under root 0x5000".
 std::string describe(const Address& address);
 /// "hardware point at 0x1000", "write watch of 4 bytes at 0x2000".

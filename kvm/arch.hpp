@@ -58,7 +58,9 @@ struct HostFacts {
   bool int3_exit = false;           ///< KVM_EXIT_DEBUG, exception 3
   bool int3_internal_error = false; ///< KVM_EXIT_INTERNAL_ERROR with pc at the int3 (not real mode)
   bool block_interrupts = false;
-  bool write_protect = false; ///< a write to a read-only memory slot exits, undone
+  bool write_protect = false;        ///< a write to a read-only memory slot exits, undone
+  bool register_exits = false;       ///< accesses to chosen MSRs exit
+  std::uint64_t hypercall_exits = 0; ///< bit n: hypercall n can exit
   // quirks
   bool rearm_step = true;           ///< SINGLESTEP must be set again before each step
   bool resume_flag_ignored = false; ///< a slot fires again at once unless it is disarmed
@@ -85,6 +87,25 @@ struct Access {
   std::uint64_t address = 0; ///< linear
   std::uint64_t length = 0;
   bool reads = false, writes = false;
+};
+
+/// What must come out of KVM beside what always does. Ranges are sorted and disjoint.
+struct Intercepts {
+  struct Range {
+    std::uint32_t first = 0, count = 0;
+    auto operator<=>(const Range&) const = default;
+  };
+  std::vector<Range> registers; ///< x86: MSRs
+  std::uint64_t hypercalls = 0; ///< bit n: number n
+  bool operator==(const Intercepts&) const = default;
+};
+inline constexpr std::size_t max_register_ranges = 16; // KVM_MSR_FILTER_MAX_RANGES
+inline constexpr std::uint32_t max_filtered = 0x3000;  // MSRs of one range: 0x600 bytes of bits
+
+/// What the CPU left for the handler of an exception.
+struct ExceptionFrame {
+  std::uint64_t error = 0; ///< the error code; 0 where there is none
+  std::string note;        ///< "address 0x1000"
 };
 
 /// How one instruction is stepped.
@@ -149,6 +170,13 @@ public:
 
   /// Reads the present KVM_EXIT_DEBUG or KVM_EXIT_INTERNAL_ERROR. Nothing: not a trap.
   virtual Result<std::optional<Trap>> decode_exit() = 0;
+  /// Does what a KVM_EXIT_X86_RDMSR or _WRMSR asks, in the exit.
+  virtual Status serve_register_exit() = 0;
+  /// Linear address at which the CPU goes on after this exception; memory_fault while the guest
+  /// has set none up.
+  virtual Result<GuestVirt> exception_entry(unsigned vector) = 0;
+  /// While the pc is there.
+  virtual Result<ExceptionFrame> exception_frame(unsigned vector) = 0;
   /// The trap is the guest's: it takes it at its next entry, as without us.
   virtual Status pass_to_guest(const Trap& trap) = 0;
 };

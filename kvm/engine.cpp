@@ -202,6 +202,9 @@ std::vector<PointState> Engine::points() const {
                      ? "writes to its page exit: read-only memory slot"
                      : pending(watches_.missing(site.point));
       break;
+    case Placement::Method::exits:
+      strategy = "exits of the guest, filtered";
+      break;
     case Placement::Method::stepping:
       strategy = "every instruction single-stepped: slow";
       break;

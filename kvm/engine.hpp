@@ -63,6 +63,7 @@ private:
     std::optional<unsigned> end_slot; ///< slot that ends this step, beside its trap
     bool completing = false;          ///< an exit was served and waits for its completion
     bool halted = false;              ///< HLT with nothing to end it
+    bool alone = false;               ///< its next step needs all others held
     bool open = false;                ///< its instruction cannot be emulated on a protected page
     std::optional<std::uint64_t>
         passed; ///< pc at which the last stop was reported: a site there was hit
@@ -78,10 +79,21 @@ private:
   Verdict finish_step(VcpuId id);
   Verdict conclude(VcpuId id);
   Verdict crashed(VcpuId id, std::string what);
-  Status add_slot_hits(VcpuId id, std::uint32_t slots);
+  Result<bool> add_slot_hits(VcpuId id, std::uint32_t slots);
   Result<bool> patched_at_pc(VcpuId id) const;
   Result<bool> add_execution_hits(VcpuId id);
   Result<bool> executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
+  Result<Verdict> pass_site(VcpuId id);
+  Verdict hold_others(VcpuId id);
+
+  // catch.cpp
+  void catch_exit(VcpuId id);
+  Verdict on_register_exit(VcpuId id);
+  Verdict on_hypercall(VcpuId id);
+  Result<std::optional<Caught>> exception_at(VcpuId id, const Point& point);
+  Status intercept();
+
+  // exits.cpp
   Result<Verdict> take_trap(VcpuId id, const Trap& trap);
   void add_watch_hit(VcpuId id, HitWatch hit);
 
@@ -148,6 +160,7 @@ private:
   };
   std::optional<Alone> alone_;
   std::vector<std::uint64_t> protected_; ///< pages: guest-physical, sorted
+  Intercepts intercepted_;
   bool interrupt_wanted_ = false;
   std::optional<ClientId> interrupted_by_;
   bool halt_check_ = false;  ///< paused to see whether anything can still wake the guest

@@ -52,6 +52,7 @@ Verdict Engine::before_run(VcpuId id) {
   // Before the look at halting(): a later kick sets it again.
   vmm_.vcpu(id).run_page().immediate_exit = 0;
   if (run.completing) {
+    catch_exit(id);
     // Whoever will look at this vCPU must find the served exit completed; a free run does it by
     // itself.
     const bool settle = run.stepping || vmm_.halting();
@@ -89,6 +90,13 @@ Verdict Engine::after_exit(VcpuId id, const Result<int>& run) {
     state.completing = true;
     if (page.mmio.is_write != 0 && is_protected(page.mmio.phys_addr)) return on_protected_write(id);
     return Verdict::serve;
+  case KVM_EXIT_X86_RDMSR:
+  case KVM_EXIT_X86_WRMSR:
+    state.completing = true;
+    return on_register_exit(id);
+  case KVM_EXIT_HYPERCALL:
+    state.completing = true;
+    return on_hypercall(id);
   case KVM_EXIT_SHUTDOWN:
     return crashed(id, "triple fault");
   case KVM_EXIT_FAIL_ENTRY:
@@ -122,9 +130,8 @@ Verdict Engine::on_debug_exit(VcpuId id) {
   if (*trap) return on_trap(id, **trap);
   auto open = needs_open_pages(id);
   if (open && *open) {
-    runs_[index(id)].open = runs_[index(id)].off_site = true;
-    vmm_.halt();
-    return Verdict::park;
+    runs_[index(id)].open = true;
+    return hold_others(id);
   }
   const kvm_run& page = vmm_.vcpu(id).run_page();
   constexpr const char* suberrors[] = {"", "cannot emulate the instruction",
@@ -147,12 +154,27 @@ Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
   VcpuRun& run = runs_[index(id)];
   const bool step_ended =
       trap.stepped || (run.stepping && run.end_slot && (trap.slots >> *run.end_slot & 1) != 0);
-  if (trap.slots != 0) TRY(add_slot_hits(id, trap.slots));
+  bool at_site = trap.slots != 0 && TRY(add_slot_hits(id, trap.slots));
   const bool ours = trap.software && TRY(patched_at_pc(id));
-  if (ours) TRY(add_execution_hits(id));
+  if (ours) at_site = TRY(add_execution_hits(id));
   const bool guests = trap.guests || (trap.software && !ours);
   if (guests) TRY(vmm_.cpu(id).pass_to_guest(trap));
-  return step_ended ? take_step(id) : conclude(id);
+  if (step_ended) return take_step(id);
+  return at_site && run.reasons.empty() ? pass_site(id) : conclude(id);
+}
+
+/// Nobody wants to stop at the site at pc this time: the vCPU steps off it. A slot is disarmed on
+/// this vCPU for that; an instruction must leave memory, so the others are held.
+Result<Verdict> Engine::pass_site(VcpuId id) {
+  runs_[index(id)].off_site = true;
+  return TRY(patched_at_pc(id)) ? hold_others(id) : Verdict::enter;
+}
+
+/// The next step is done with every other vCPU parked, as a phase of its own.
+Verdict Engine::hold_others(VcpuId id) {
+  runs_[index(id)].off_site = runs_[index(id)].alone = true;
+  vmm_.halt();
+  return Verdict::park;
 }
 
 /// Whether the breakpoint instruction at pc is one of ours; under a lifted one is the guest's code.
@@ -165,12 +187,10 @@ Result<bool> Engine::patched_at_pc(VcpuId id) const {
 }
 
 Result<bool> Engine::executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const {
-  if (is_watch(site.point.kind) || site.placement.method == Placement::Method::pending) {
-    return false;
-  }
+  if (!site.executes() || site.placement.method == Placement::Method::pending) return false;
   const Space& space = site.point.at.space;
   const bool patched = site.placement.method == Placement::Method::instruction;
-  if (space.kind == Space::Kind::current && !patched) return site.point.at.value == pc;
+  if (space.kind == Space::Kind::current && !patched) return site.placement.linear == pc;
   if (space.kind == Space::Kind::root) {
     return site.point.at.value == pc && TRY(cpu.root()) == space.root;
   }
@@ -180,7 +200,8 @@ Result<bool> Engine::executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) c
   return where && where->physical.value == physical;
 }
 
-/// Every execution point at pc becomes a reason, however it is placed. True when there was one.
+/// Every execution point at pc becomes a reason, however it is placed; a caught exception does when
+/// its error code is wanted. True when there was such a point.
 Result<bool> Engine::add_execution_hits(VcpuId id) {
   Cpu& cpu = vmm_.cpu(id);
   VcpuRun& run = runs_[index(id)];
@@ -188,14 +209,21 @@ Result<bool> Engine::add_execution_hits(VcpuId id) {
   bool any = false;
   for (const Site& site : sites_.placed().sites) {
     if (!TRY(executes_at(site, cpu, pc.value))) continue;
-    run.reasons.emplace_back(HitPoint{site.point});
-    run.passed = pc.value;
     any = true;
+    if (site.point.kind != PointKind::exception) {
+      run.reasons.emplace_back(HitPoint{site.point});
+    } else if (auto caught = TRY(exception_at(id, site.point))) {
+      run.reasons.emplace_back(*std::move(caught));
+    } else {
+      continue;
+    }
+    run.passed = pc.value;
   }
   return any;
 }
 
-Status Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
+/// True when the vCPU is at an execution point.
+Result<bool> Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
   bool executed = false;
   for (const Site& site : sites_.placed().sites) {
     if (site.placement.method != Placement::Method::slots) continue;
@@ -204,14 +232,13 @@ Status Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
       hit = hit || (slots >> slot & 1) != 0;
     }
     if (!hit) continue;
-    if (!is_watch(site.point.kind)) {
+    if (site.executes()) {
       executed = true;
     } else if (auto watch = watches_.fired(site.point)) {
       add_watch_hit(id, *std::move(watch));
     }
   }
-  if (executed) TRY(add_execution_hits(id));
-  return Done{};
+  return executed && TRY(add_execution_hits(id));
 }
 
 /// Some instructions touch a watch in several accesses: one hit, from the first value to the last.
@@ -247,7 +274,7 @@ Result<Verdict> Engine::take_step(VcpuId id) {
     return Verdict::enter;
   }
   const bool alone = alone_.has_value();
-  run.off_site = run.open = false;
+  run.off_site = run.alone = run.open = false;
   run.passed.reset();
   // Arriving at a site is hitting it: the step that ends there and the hit are one stop. A slot
   // that ended this step has been added already.

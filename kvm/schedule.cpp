@@ -23,8 +23,12 @@ Result<bool> Engine::instructions_blocked() {
 
 Status Engine::place_sites() {
   const bool blocked = TRY(instructions_blocked());
-  TRY(sites_.place(vmm_.memory(), translator(), blocked));
+  const auto entry = [this](VcpuId id, unsigned vector) {
+    return with_registers(id, [&] { return vmm_.cpu(id).exception_entry(vector); });
+  };
+  TRY(sites_.place(vmm_.memory(), translator(), entry, blocked));
   TRY(watches_.begin(sites_.placed(), vmm_.memory(), translator(), runs_.size()));
+  TRY(intercept());
   return protect();
 }
 
@@ -63,7 +67,7 @@ Status Engine::prepare_run(const Resume& how) {
     VcpuRun& run = runs_[i];
     run.motion = how.motions[i];
     run.range = how.ranges.empty() ? StepRange{} : how.ranges[i];
-    run.off_site = run.stepping = run.open = false;
+    run.off_site = run.stepping = run.alone = run.open = false;
     run.reasons.clear();
     if (run.motion != Motion::hold && TRY(prepare_vcpu(id))) solo_.push_back(id);
   }
@@ -148,7 +152,7 @@ void Engine::finish_phase() {
   }
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const VcpuId id{static_cast<std::uint32_t>(i)};
-    if (runs_[i].open && std::find(solo_.begin(), solo_.end(), id) == solo_.end()) {
+    if (runs_[i].alone && std::find(solo_.begin(), solo_.end(), id) == solo_.end()) {
       solo_.push_back(id);
     }
   }
@@ -250,6 +254,8 @@ void Engine::publish_stop(std::vector<VcpuStop> vcpus) {
       const auto* watch = std::get_if<HitWatch>(&reason);
       if (exec != nullptr) ++hits_[exec->point];
       if (watch != nullptr) ++hits_[watch->point];
+      const auto* caught = std::get_if<Caught>(&reason);
+      if (caught != nullptr) ++hits_[caught->point];
     }
   }
   stop_.vcpus = std::move(vcpus);
@@ -292,6 +298,8 @@ Status Engine::withdraw() {
   TRY(sites_.withdraw(vmm_.memory()));
   if (!protected_.empty()) TRY(vmm_.protect({}));
   protected_.clear();
+  if (intercepted_ != Intercepts{}) TRY(vmm_.intercept({}));
+  intercepted_ = {};
   return Done{};
 }
 

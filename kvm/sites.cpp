@@ -37,16 +37,20 @@ Status Sites::remove(const Point& point) {
                fmt::format("there is no {} point at {:#x}", name(point.kind), point.at.value)};
 }
 
-Status Sites::place(GuestMemory& memory, const Translator& translate, bool instructions_blocked) {
-  const Guest guest{memory, translate, instructions_blocked};
+Status Sites::place(GuestMemory& memory,
+                    const Translator& translate,
+                    const EntryFinder& entry,
+                    bool instructions_blocked) {
+  const Guest guest{memory, translate, entry, instructions_blocked};
   Plan next = TRY(plan(placed_.sites, &guest));
-  placed_.instructions = placed_.stepping = false;
+  placed_.instructions = placed_.stepping = placed_.catches = false;
   std::map<std::uint64_t, bool> wanted;
   for (std::size_t i = 0; i < placed_.sites.size(); ++i) {
     placed_.sites[i].placement = std::move(next.placements[i]);
     const Placement& placement = placed_.sites[i].placement;
     if (placement.method == Method::instruction) wanted[placement.physical.value] = true;
     placed_.stepping |= placement.method == Method::stepping;
+    placed_.catches |= placement.method == Method::exits;
   }
   placed_.slots = next.slots;
   for (auto patch = patches_.begin(); patch != patches_.end();) {
@@ -107,8 +111,9 @@ Status Sites::restore(GuestMemory& memory, GuestPhys at) {
 }
 
 bool Sites::unsettled() const {
-  return std::any_of(placed_.sites.begin(), placed_.sites.end(),
-                     [](const Site& site) { return site.placement.method == Method::pending; });
+  return std::any_of(placed_.sites.begin(), placed_.sites.end(), [](const Site& site) {
+    return site.placement.method == Method::pending || site.point.kind == PointKind::exception;
+  });
 }
 
 bool Sites::overwritten(const GuestMemory& memory) const {

@@ -14,13 +14,15 @@ struct Placement {
     instruction, ///< a breakpoint instruction in guest memory
     slots,       ///< debug registers
     protection,  ///< writes to the pages that hold it exit
+    exits,       ///< exits that KVM makes anyway, or is made to make
     stepping,    ///< every instruction is stepped and compared
     pending,     ///< cannot stop yet: looked at again at each resume, and while the guest runs
   };
   Method method = Method::pending;
   std::vector<unsigned> slots{};
-  GuestPhys physical{};   ///< of the instruction
-  std::uint64_t root = 0; ///< of the page tables that showed it there; 0: paging was off
+  std::uint64_t linear = 0; ///< of the instruction; an exception's is its handler's
+  GuestPhys physical{};     ///< of the same
+  std::uint64_t root = 0;   ///< of the page tables that showed it there; 0: paging was off
   /// Writes to the instruction's page exit: whatever the guest loads there, the instruction stays.
   bool guarded = false;
   std::string note{}; ///< why it is pending
@@ -30,6 +32,10 @@ struct Site {
   Point point;
   VcpuId vcpu{}; ///< whose page tables resolve `current` addresses
   Placement placement;
+  /// It stops at an instruction; watches and the other catchpoints do not.
+  bool executes() const {
+    return !is_watch(point.kind) && (!is_catch(point.kind) || point.kind == PointKind::exception);
+  }
 };
 
 /// The sites of one run: built and swapped only while every vCPU is parked, read by all of them.
@@ -38,9 +44,12 @@ struct Placed {
   std::array<std::optional<Slot>, max_slots> slots{};
   bool instructions = false; ///< at least one breakpoint instruction is in memory
   bool stepping = false;     ///< at least one site needs every instruction stepped
+  bool catches = false;      ///< at least one site is for exits
 };
 
 using Translator = std::function<Result<Translation>(VcpuId, Address)>;
+/// Where a vCPU handles an exception (Cpu::exception_entry).
+using EntryFinder = std::function<Result<GuestVirt>(VcpuId, unsigned vector)>;
 
 class Sites {
 public:
@@ -52,14 +61,19 @@ public:
 
   /// Chooses a strategy for every point and puts breakpoint instructions into memory, or takes
   /// them out. `instructions_blocked`: some vCPU is in a mode that cannot stop at one.
-  Status place(GuestMemory& memory, const Translator& translate, bool instructions_blocked);
+  Status place(GuestMemory& memory,
+               const Translator& translate,
+               const EntryFinder& entry,
+               bool instructions_blocked);
   /// Every breakpoint instruction out of memory, as on the way out.
   Status withdraw(GuestMemory& memory);
   /// The machine's memory is about to be loaded anew: what stands in it is no longer ours.
   void forget_memory() { patches_.clear(); }
 
   const Placed& placed() const { return placed_; }
-  /// Something may have to move while the guest runs: a point is pending.
+  /// For catchpoints; bad_request when they are more than KVM can be asked for.
+  Result<Intercepts> intercepts() const { return intercepts(placed_.sites); }
+  /// Something may have to move while the guest runs: a point is pending, an IDT may change.
   bool unsettled() const;
   /// The guest has written over one of our instructions. Also while it runs.
   bool overwritten(const GuestMemory& memory) const;
@@ -85,19 +99,23 @@ private:
   struct Guest {
     GuestMemory& memory;
     const Translator& translate;
+    const EntryFinder& entry;
     bool instructions_blocked = false;
   };
   /// The memory under a software point, as far as it decides the strategy.
   struct Ground {
-    std::optional<GuestPhys> physical;
+    std::uint64_t linear = 0;
+    std::optional<GuestPhys> physical{};
     std::uint64_t root = 0;
     bool executable = false;
     bool blank = false; ///< zeros: no code is there yet
-    std::string note;   ///< why there is no `physical`
+    std::string note{}; ///< why there is no `physical`
   };
   Result<Plan> plan(const std::vector<Site>& sites, const Guest* guest) const;
   Result<Placement> place_hardware(const Site& site, Plan& plan) const;
   Result<Placement> place_watch(const Site& site, Plan& plan) const;
+  static Result<Intercepts> intercepts(const std::vector<Site>& sites);
+  Result<Placement> place_catch(const Site& site) const;
   Result<Placement> place_software(const Site& site, Plan& plan, const Guest* guest) const;
   Result<Ground> survey(const Site& site, const Guest& guest) const;
   bool still_ours(GuestPhys at, const GuestMemory& memory) const;

@@ -52,6 +52,34 @@ bool Sites::take_slot(const Slot& slot, Plan& plan, Placement& placement) const 
   return free && take(*free);
 }
 
+/// The numbers that each kind of catchpoint can have (SDM vol. 1, 19.3; vol. 3, 6.2).
+Status check_catch(const Point& point) {
+  std::uint64_t numbers = 0; // 0: all of 64 bits
+  switch (point.kind) {
+  case PointKind::port:
+    numbers = 0x10000;
+    break;
+  case PointKind::msr:
+    numbers = std::uint64_t{1} << 32;
+    break;
+  case PointKind::exception:
+    numbers = 32;
+    break;
+  default:
+    break;
+  }
+  const std::uint64_t last = point.at.value + (point.length - 1);
+  if (point.length == 0 || last < point.at.value || (numbers != 0 && last >= numbers)) {
+    return Error{Code::bad_request, fmt::format("{}: {} of them; numbers end at {:#x}",
+                                                describe(point), point.length, numbers - 1)};
+  }
+  if (point.kind == PointKind::exception && point.length != 1) {
+    return Error{Code::bad_request, describe(point) + ": a catchpoint takes one vector"};
+  }
+  if (point.reads || point.writes) return Done{};
+  return Error{Code::bad_request, describe(point) + " would stop at neither reads nor writes"};
+}
+
 /// All of them, or none.
 bool Sites::take_slots(const std::vector<Slot>& slots, Plan& plan, Placement& placement) const {
   const Plan before = plan;
@@ -75,7 +103,8 @@ Result<Placement> Sites::place_hardware(const Site& site, Plan& plan) const {
                  "a physical address or another page-table root"};
   }
   Placement out{Method::slots};
-  if (take_slot({site.point.at.value, 1, PointKind::hardware}, plan, out)) return out;
+  out.linear = site.point.at.value;
+  if (take_slot({out.linear, 1, PointKind::hardware}, plan, out)) return out;
   return no_slots(site.point, arch_.slot_count());
 }
 
@@ -112,6 +141,61 @@ Result<Placement> Sites::place_watch(const Site& site, Plan& plan) const {
       "watchpoints do not work on this host's KVM: neither data breakpoints nor single-step"};
 }
 
+Result<Placement> Sites::place_catch(const Site& site) const {
+  const Point& point = site.point;
+  constexpr std::uint64_t x2apic = 0x800, x2apic_end = 0x900;
+  if (point.kind == PointKind::msr && !facts_.register_exits) {
+    return Error{Code::unsupported, "accesses to MSRs do not exit on this host's KVM "
+                                    "(KVM_CAP_X86_MSR_FILTER); break on the instruction instead"};
+  }
+  if (point.kind == PointKind::msr && point.at.value < x2apic_end &&
+      point.at.value + point.length > x2apic) {
+    return Error{Code::unsupported, "KVM never hands over the MSRs of the x2APIC, 0x800-0x8ff"};
+  }
+  const bool known = point.at.value < 64 && point.length == 1 &&
+                     (facts_.hypercall_exits >> point.at.value & 1) != 0;
+  if (point.kind == PointKind::hypercall && !known) {
+    return Error{
+        Code::unsupported,
+        fmt::format("KVM answers hypercall {:#x} itself: it can hand over those in the mask "
+                    "{:#x} (KVM_CAP_EXIT_HYPERCALL); break on the vmcall instead",
+                    point.at.value, facts_.hypercall_exits)};
+  }
+  return Placement{Method::exits};
+}
+
+/// Ranges that overlap or touch become one; KVM takes so many, each so long.
+Result<Intercepts> Sites::intercepts(const std::vector<Site>& sites) {
+  Intercepts out;
+  std::map<std::uint64_t, std::uint64_t> ends; // by first
+  for (const Site& site : sites) {
+    const std::uint64_t first = site.point.at.value, end = first + site.point.length;
+    if (site.point.kind == PointKind::hypercall) out.hypercalls |= std::uint64_t{1} << first;
+    if (site.point.kind == PointKind::msr) ends[first] = std::max(ends[first], end);
+  }
+  std::uint64_t covered = 0;
+  for (const auto& [first, end] : ends) {
+    for (std::uint64_t at = std::max(first, covered); at < end;) {
+      const auto count =
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(end - at, max_filtered));
+      const bool joins = !out.registers.empty() && at == covered && at != 0 &&
+                         out.registers.back().count + count <= max_filtered;
+      if (joins) {
+        out.registers.back().count += count;
+      } else {
+        out.registers.push_back({static_cast<std::uint32_t>(at), count});
+      }
+      covered = at += count;
+    }
+  }
+  if (out.registers.size() <= max_register_ranges) return out;
+  return Error{
+      Code::no_free_slot,
+      fmt::format("the MSRs caught make {} separate ranges; KVM filters at most {}, of {:#x} "
+                  "MSRs each",
+                  out.registers.size(), max_register_ranges, max_filtered)};
+}
+
 bool Sites::still_ours(GuestPhys at, const GuestMemory& memory) const {
   std::byte present{};
   return patches_.contains(at.value) && memory.load(at, present) &&
@@ -123,10 +207,19 @@ bool Sites::still_ours(GuestPhys at, const GuestMemory& memory) const {
 /// tables that showed it change, or when paging comes on.
 Result<Sites::Ground> Sites::survey(const Site& site, const Guest& guest) const {
   const Placement& now = site.placement;
-  auto where = guest.translate(site.vcpu, site.point.at);
-  if (!where && where.error().code == Code::kernel) return where.error();
   Ground out;
-  const bool elsewhere = !where || where->root != now.root;
+  Address at = site.point.at;
+  if (site.point.kind == PointKind::exception) {
+    auto entry = guest.entry(site.vcpu, static_cast<unsigned>(at.value));
+    if (!entry && entry.error().code == Code::kernel) return entry.error();
+    out.note = entry ? "" : entry.error().what;
+    if (!entry) return out;
+    at.value = entry->value;
+  }
+  out.linear = at.value;
+  auto where = guest.translate(site.vcpu, at);
+  if (!where && where.error().code == Code::kernel) return where.error();
+  const bool elsewhere = out.linear == now.linear && (!where || where->root != now.root);
   if (now.method == Method::instruction && elsewhere && (now.root != 0 || !where) &&
       still_ours(now.physical, guest.memory)) {
     out.physical = now.physical;
@@ -143,8 +236,8 @@ Result<Sites::Ground> Sites::survey(const Site& site, const Guest& guest) const 
   std::array<std::byte, 16> code{};
   const std::size_t got = guest.memory.read(*out.physical, code);
   if (got == 0) {
-    out.note = fmt::format("{:#x} is physical {:#x}, which is not memory", site.point.at.value,
-                           out.physical->value);
+    out.note =
+        fmt::format("{:#x} is physical {:#x}, which is not memory", at.value, out.physical->value);
     out.physical.reset();
     return out;
   }
@@ -159,7 +252,8 @@ Result<Sites::Ground> Sites::survey(const Site& site, const Guest& guest) const 
 /// writes to the page exit, so that the instruction survives the loader.
 Result<Placement> Sites::place_software(const Site& site, Plan& plan, const Guest* guest) const {
   Placement out;
-  const Ground ground = guest != nullptr ? TRY(survey(site, *guest)) : Ground{};
+  const Ground ground = guest != nullptr ? TRY(survey(site, *guest)) : Ground{site.point.at.value};
+  out.linear = ground.linear;
   out.note = ground.note;
   const bool patchable = ground.physical && ground.executable && !guest->instructions_blocked &&
                          (facts_.int3_exit || facts_.int3_internal_error);
@@ -167,16 +261,14 @@ Result<Placement> Sites::place_software(const Site& site, Plan& plan, const Gues
   const bool volatile_code =
       ground.blank || (before != patches_.end() && before->second.overwritten);
   const auto patch = [&] {
-    return Placement{Method::instruction,
-                     {},
-                     *ground.physical,
-                     ground.root,
-                     facts_.write_protect && volatile_code};
+    return Placement{Method::instruction, {},          ground.linear,
+                     *ground.physical,    ground.root, facts_.write_protect && volatile_code};
   };
   const bool stands = site.placement.method == Method::instruction;
   if ((facts_.int3_exit || stands) && patchable && !volatile_code) return patch();
-  if (facts_.hardware_exec && in_linear_space(site.point) &&
-      take_slot({site.point.at.value, 1, PointKind::hardware}, plan, out)) {
+  const bool handled = site.point.kind != PointKind::exception || ground.linear != 0;
+  if (facts_.hardware_exec && in_linear_space(site.point) && handled &&
+      take_slot({ground.linear, 1, PointKind::hardware}, plan, out)) {
     out.method = Method::slots;
     return out;
   }
@@ -193,14 +285,18 @@ Result<Sites::Plan> Sites::plan(const std::vector<Site>& sites, const Guest* gue
     for (std::size_t i = 0; i < sites.size(); ++i) {
       const PointKind kind = sites[i].point.kind;
       const bool has = sites[i].placement.method == Method::slots;
-      if (kind == PointKind::software || has != had_one) continue;
+      if (!(is_watch(kind) || kind == PointKind::hardware) || has != had_one) continue;
       out.placements[i] =
           TRY(is_watch(kind) ? place_watch(sites[i], out) : place_hardware(sites[i], out));
     }
   }
   for (std::size_t i = 0; i < sites.size(); ++i) {
-    if (sites[i].point.kind == PointKind::software) {
+    const PointKind kind = sites[i].point.kind;
+    if (is_catch(kind)) TRY(check_catch(sites[i].point));
+    if (kind == PointKind::software || kind == PointKind::exception) {
       out.placements[i] = TRY(place_software(sites[i], out, guest));
+    } else if (is_catch(kind)) {
+      out.placements[i] = TRY(place_catch(sites[i]));
     }
   }
   return out;

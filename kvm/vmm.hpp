@@ -25,6 +25,9 @@ public:
   /// only where HostFacts::write_protect says that it works, and while all are parked. On error
   /// nothing has changed.
   virtual Status protect(std::span<const std::uint64_t> pages) = 0;
+  /// These come out of KVM from now on, and no others of their kinds. Asked only for what
+  /// HostFacts say can be had, and while all are parked.
+  virtual Status intercept(const Intercepts& wanted) = 0;
 
   /// Runs `work` on the vCPU's own thread and waits for it. Only while that vCPU is parked.
   virtual void on_vcpu(VcpuId id, const std::function<void()>& work) = 0;

@@ -79,8 +79,19 @@ void RspFrontEnd::on_event(const Event& event) {
   if (!conversation_.stop_owed || (!stopped && !conversation_.gone)) return;
   // All-stop: one stop reply for each resume, and none that nobody waits for.
   conversation_.stop_owed = false;
+  if (stopped) print_caught(stopped->stop);
   outbox_.send(stopped ? conversation_.tell(stopped->stop) : render_exit(conversation_));
   flush();
+}
+
+/// A stop reply has no word for a catchpoint, so the client's user gets a line.
+void RspFrontEnd::print_caught(const Stop& stop) {
+  for (const VcpuStop& vcpu : stop.vcpus) {
+    for (const StopReason& reason : vcpu.reasons) {
+      if (!std::holds_alternative<Caught>(reason)) continue;
+      print(fmt::format("vCPU {}: {}\n", index(vcpu.vcpu), describe(reason)));
+    }
+  }
 }
 
 void RspFrontEnd::print(std::string_view text) {

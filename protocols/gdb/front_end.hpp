@@ -26,6 +26,7 @@ private:
   void handle_packet(const Token& token);
   std::optional<std::string> answer(const Row& row, std::string_view packet);
   void print(std::string_view text);
+  void print_caught(const Stop& stop);
   void flush();
   void note(const Token& token);
 

@@ -13,7 +13,7 @@ namespace {
 using monitor::Command;
 using monitor::Output;
 
-std::array<monitor::Commands, 5> topics();
+std::array<monitor::Commands, 6> topics();
 
 const Command* find(std::string_view word) {
   for (const monitor::Commands& topic : topics()) {
@@ -50,9 +50,13 @@ Output help(Conversation&, std::string_view word) {
 constexpr Command help_command[] = {
     {"help", "[WORD]", "this list, or more about one", "Every command has some.\n", &help}};
 
-std::array<monitor::Commands, 5> topics() {
-  return {help_command, monitor::machine_commands(), monitor::register_commands(),
-          monitor::client_commands(), monitor::symbol_commands()};
+std::array<monitor::Commands, 6> topics() {
+  return {help_command,
+          monitor::machine_commands(),
+          monitor::register_commands(),
+          monitor::client_commands(),
+          monitor::symbol_commands(),
+          monitor::catch_commands()};
 }
 
 Output run(Conversation& c, std::string_view line) {

@@ -55,7 +55,7 @@ Answer read_threads(Conversation& c, std::string_view arguments) {
 /// What stands before the memory in a core file, and the number of the stop that it was made at: a
 /// client that copies the memory by itself compares that before and after.
 Answer read_core(Conversation& c, std::string_view arguments) {
-  const Request request = TRY(parse(arguments));
+  const Request request = TRY(parse_request(arguments));
   if (request.annex == "header") {
     const Bytes header = TRY(c.session.execute(DescribeCore{}));
     return slice(std::string(text_of(header)), request);

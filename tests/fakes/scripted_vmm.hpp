@@ -21,6 +21,7 @@ public:
   kvm::Engine* engine = nullptr;
   unsigned served = 0;                        ///< exits that the "devices" saw
   std::vector<std::uint64_t> protected_pages; ///< as the engine asked last
+  kvm::Intercepts intercepted;                ///< the same
 
   /// Runs posted work until there is none.
   void drain() { drain_some(1000); }
@@ -39,6 +40,10 @@ public:
   void post(std::function<void()> work) override { posted_.push_back(std::move(work)); }
   void hide_pause(std::chrono::nanoseconds) override {}
   Status protect(std::span<const std::uint64_t> pages) override;
+  Status intercept(const kvm::Intercepts& wanted) override {
+    intercepted = wanted;
+    return Done{};
+  }
   Status reset() override { return Done{}; }
   Result<std::string> console(std::string_view) override { return std::string(); }
 

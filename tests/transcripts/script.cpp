@@ -68,6 +68,16 @@ StopReason read_hit(PointKind kind, std::string_view value) {
   return HitWatch{{kind, at, length}, number(value), {}, {}};
 }
 
+/// NUMBER>VALUE read, NUMBER<VALUE written.
+StopReason read_caught(PointKind kind, std::string_view value) {
+  const std::size_t arrow = value.find_first_of("<>");
+  if (arrow == std::string_view::npos) {
+    throw std::runtime_error(fmt::format("no direction in \"{}\"", value));
+  }
+  const std::uint64_t at = number(value.substr(0, arrow));
+  return Caught{{kind, Address{at}}, at, value[arrow] == '<', number(value.substr(arrow + 1))};
+}
+
 StopReason read_reason(std::string_view key, std::string_view value) {
   if (key == "entry") return AtEntry{};
   if (key == "step") return Stepped{};
@@ -78,6 +88,10 @@ StopReason read_reason(std::string_view key, std::string_view value) {
   for (auto kind : {PointKind::software, PointKind::hardware, PointKind::write, PointKind::read,
                     PointKind::access}) {
     if (key == name(kind)) return read_hit(kind, value);
+  }
+  for (auto kind : {PointKind::port, PointKind::mmio, PointKind::msr, PointKind::hypercall,
+                    PointKind::exception}) {
+    if (key == name(kind)) return read_caught(kind, value);
   }
   throw std::runtime_error(fmt::format("no stop reason \"{}\"", key));
 }

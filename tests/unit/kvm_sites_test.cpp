@@ -69,7 +69,13 @@ struct Rig {
 
   Status place() {
     return sites.place(
-        memory, [this](VcpuId, Address at) { return translate(at); }, blocked);
+        memory, [this](VcpuId, Address at) { return translate(at); },
+        [this](VcpuId, unsigned vector) { return entry(vector); }, blocked);
+  }
+  std::map<unsigned, std::uint64_t> handlers; ///< vector to linear address
+  Result<GuestVirt> entry(unsigned vector) {
+    if (!handlers.contains(vector)) return Error{Code::memory_fault, "no IDT yet"};
+    return GuestVirt{handlers[vector]};
   }
   Result<Translation> translate(Address at) {
     ++walks;
@@ -334,7 +340,7 @@ TEST_CASE("an instruction follows its page tables, and stays while others are in
           out.root = root;
           return Result<Translation>(out);
         },
-        false);
+        [&](VcpuId, unsigned vector) { return rig.entry(vector); }, false);
   };
   REQUIRE(rig.add(software(0x401100)));
   REQUIRE(place());
@@ -362,7 +368,7 @@ TEST_CASE("a software point on a page without execute permission is no instructi
           out.executable = false;
           return Result<Translation>(out);
         },
-        false);
+        [&](VcpuId, unsigned vector) { return rig.entry(vector); }, false);
   };
   REQUIRE(rig.add(software(0x7ffff100)));
   REQUIRE(place());

@@ -114,6 +114,17 @@ struct Xcrs {
   std::uint64_t padding[16];
 };
 
+/// kvm_msr_filter: a 0 bit in a range's bitmap makes the access exit.
+struct MsrFilterRange {
+  std::uint32_t flags = 0, count = 0, first = 0, padding = 0;
+  std::uint8_t* bitmap = nullptr;
+};
+struct MsrFilter {
+  std::uint32_t flags = 0, padding = 0; // 0: what no range names is allowed
+  MsrFilterRange ranges[16];
+};
+inline constexpr std::uint32_t filter_read = 1, filter_write = 2;
+
 // ioctl numbers: the size of the structure is part of them, so the host's macros are no use
 // elsewhere.
 inline constexpr unsigned long get_regs = 0x8090ae81, set_regs = 0x4090ae82;
@@ -126,6 +137,7 @@ inline constexpr unsigned long get_xsave2 = 0x9000aecf, cap_xsave2 = 208;
 inline constexpr unsigned long get_msrs = 0xc008ae88, set_msrs = 0x4008ae89;
 inline constexpr unsigned long get_xcrs = 0x8188aea6, set_xcrs = 0x4188aea7;
 inline constexpr unsigned long set_guest_debug = 0x4048ae9b;
+inline constexpr unsigned long set_msr_filter = 0x4188aec6;
 inline constexpr unsigned long get_supported_cpuid = 0xc008ae05, set_cpuid = 0x4008ae90;
 
 // kvm_guest_debug.control

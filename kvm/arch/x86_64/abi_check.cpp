@@ -32,6 +32,10 @@ static_assert(set_xsave == _IOC(_IOC_WRITE, KVMIO, 0xa5, sizeof(kvm_xsave::regio
 static_assert(get_xsave2 == _IOC(_IOC_READ, KVMIO, 0xcf, sizeof(kvm_xsave::region)));
 static_assert(cap_xsave2 == KVM_CAP_XSAVE2);
 #endif
+static_assert(set_msr_filter == KVM_X86_SET_MSR_FILTER &&
+              sizeof(MsrFilter) == sizeof(kvm_msr_filter));
+static_assert(sizeof(MsrFilterRange) == sizeof(kvm_msr_filter_range) &&
+              offsetof(MsrFilterRange, bitmap) == offsetof(kvm_msr_filter_range, bitmap));
 static_assert(get_msrs == _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x88, 8));
 static_assert(sizeof(CpuidEntry) == sizeof(kvm_cpuid_entry2));
 static_assert(get_supported_cpuid == _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x05, 8));

@@ -34,6 +34,9 @@ public:
   Result<std::vector<Access>> accesses() override;
   Result<std::optional<Trap>> decode_exit() override;
   Status pass_to_guest(const Trap& trap) override;
+  Status serve_register_exit() override;
+  Result<GuestVirt> exception_entry(unsigned vector) override;
+  Result<ExceptionFrame> exception_frame(unsigned vector) override;
 
 private:
   // registers.cpp's table, read and written (access.cpp, segments.cpp)
@@ -62,6 +65,14 @@ private:
   GuestDebug encode(const DebugPlan& plan) const;
   Status deliver_debug_exception();
   Result<Trap> read_dr6(std::uint64_t dr6);
+
+  // exceptions.cpp
+  struct Gate {
+    std::uint64_t target = 0; ///< linear
+    bool present = false;
+    std::uint64_t privilege = 0; ///< least privilege that may raise it by an instruction
+  };
+  Result<Gate> read_gate(unsigned vector);
 
   // unemulated.cpp
   Result<std::optional<Trap>> decode_unemulated();

@@ -2,6 +2,7 @@
 /// The smallest guest that can ask KVM a question: one vCPU, 64 KiB, long mode, a few bytes of
 /// code. Used by the probe.
 #include "kvm/arch/x86_64/abi.hpp"
+#include "kvm/arch/x86_64/intercept.hpp"
 #include "kvm/memory.hpp"
 #include "kvm/vcpu.hpp"
 
@@ -38,6 +39,7 @@ public:
   Status send_interrupt(std::uint8_t vector);
   /// Puts a page at `read_only`, in rdi too.
   Status add_read_only_page();
+  Status intercept(const Intercepts& wanted) { return x86::intercept(kernel_, vm_, wanted); }
 
 private:
   explicit MicroGuest(Kernel& kernel) : kernel_(kernel) {}

@@ -134,6 +134,25 @@ Status ask_write_protection(MicroGuest& guest, HostFacts& facts) {
   return Done{};
 }
 
+/// Do accesses to a chosen MSR, and hypercalls, come to us? Advertised is not enough to know.
+Status ask_intercepts(MicroGuest& guest, HostFacts& facts) {
+  constexpr std::uint32_t sysenter_cs = 0x174;
+  constexpr unsigned map_range = 12; // KVM_HC_MAP_GPA_RANGE, the only one that KVM hands over
+  if (!guest.intercept({{{sysenter_cs, 1}}, 0})) return Done{};
+  TRY(guest.load({0xb9, 0x74, 0x01, 0, 0, 0x0f, 0x32})); // mov $0x174, %ecx; rdmsr
+  TRY(guest.run());
+  facts.register_exits =
+      guest.page().exit_reason == KVM_EXIT_X86_RDMSR && guest.page().msr.index == sysenter_cs;
+  if (!guest.intercept({{}, 1u << map_range})) return Done{};
+  TRY(guest.load({0xb8, map_range, 0, 0, 0, 0x0f, 0x01, 0xd9})); // mov $12, %eax; vmmcall
+  TRY(guest.run());
+  const auto& exit = guest.page();
+  if (exit.exit_reason == KVM_EXIT_HYPERCALL && exit.hypercall.nr == map_range) {
+    facts.hypercall_exits = 1u << map_range;
+  }
+  return Done{};
+}
+
 Status ask_injection(MicroGuest& guest, HostFacts& facts) {
   TRY(guest.load({0xcc, nop}));
   TRY(guest.debug(debug_inject_bp));
@@ -248,6 +267,7 @@ Status ask_everything(Kernel& kernel, HostFacts& facts) {
       {"data watchpoint", ask_watch},
       {"stepped I/O", ask_completions},
       {"read-only memory", ask_write_protection},
+      {"intercepts", ask_intercepts},
       {"injected #BP", ask_injection},
       {"pushf", ask_pushf},
       {"speed", ask_speed}};

@@ -14,14 +14,9 @@ constexpr std::byte opcode_int3{0xcc}, opcode_icebp{0xf1}, opcode_int{0xcd}, opc
 /// Queues the interrupt that an `int n` at pc raises. False when its gate refuses this privilege
 /// level, or there is none: then the guest's failure stands.
 Result<bool> X86Cpu::software_interrupt(std::uint8_t vector) {
-  const bool long_mode = (sregs_->efer & efer_lma) != 0;
-  const std::uint64_t bytes = long_mode ? 16 : 8;
-  std::uint64_t gate = 0;
-  if (vector * bytes + bytes - 1 > sregs_->idt.limit) return false;
-  const auto raw = std::as_writable_bytes(std::span(&gate, 1));
-  if (read_linear(sregs_->idt.base + vector * bytes, raw) != raw.size()) return false;
-  const bool present = (gate >> 47 & 1) != 0;
-  if (!present || sregs_->ss.dpl > (gate >> 45 & 3)) return false;
+  auto gate = read_gate(vector);
+  if (!gate && gate.error().code == Code::kernel) return gate.error();
+  if (!gate || !gate->present || sregs_->ss.dpl > gate->privilege) return false;
   auto events = TRY(vcpu_.get<VcpuEvents>(get_events));
   if (events.interrupt.injected != 0) return false;
   events.interrupt.injected = 1;

@@ -17,6 +17,7 @@ Commands machine_commands();
 Commands register_commands();
 Commands client_commands();
 Commands symbol_commands();
+Commands catch_commands();
 
 /// An address in hex, with 0x or without.
 Result<std::uint64_t> parse_address(std::string_view text);

@@ -1,0 +1,110 @@
+// What a guest asks of its machine and somebody wants to see: port and MMIO exits as they come,
+// MSR accesses and hypercalls that KVM is made to hand over, exceptions by a site at their handler.
+// Everything is filtered here; only what matches becomes a stop.
+#include "kvm/engine.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace kdbg::kvm {
+namespace {
+
+/// KVM_ENOSYS (Linux, include/uapi/linux/kvm_para.h): what KVM answers to a hypercall that it does
+/// not hand over.
+constexpr std::uint64_t hypercall_unknown = static_cast<std::uint64_t>(-1000);
+
+/// One access that made the guest exit.
+struct Asked {
+  PointKind kind{};
+  std::uint64_t number = 0;
+  bool write = false;
+  std::uint64_t value = 0;
+  std::uint8_t length = 0;
+};
+
+std::uint64_t value_at(const std::uint8_t* data, std::size_t length) {
+  std::uint64_t value = 0;
+  std::memcpy(&value, data, std::min(length, sizeof value));
+  return value;
+}
+
+/// A string instruction asks for several at once.
+std::vector<Asked> asked_by(const kvm_run& run) {
+  switch (run.exit_reason) {
+  case KVM_EXIT_IO: {
+    std::vector<Asked> out;
+    const auto* data = reinterpret_cast<const std::uint8_t*>(&run) + run.io.data_offset;
+    for (std::uint32_t i = 0; i < run.io.count; ++i, data += run.io.size) {
+      out.push_back({PointKind::port, run.io.port, run.io.direction == KVM_EXIT_IO_OUT,
+                     value_at(data, run.io.size), run.io.size});
+    }
+    return out;
+  }
+  case KVM_EXIT_MMIO:
+    return {{PointKind::mmio, run.mmio.phys_addr, run.mmio.is_write != 0,
+             value_at(run.mmio.data, run.mmio.len), static_cast<std::uint8_t>(run.mmio.len)}};
+  case KVM_EXIT_X86_RDMSR:
+  case KVM_EXIT_X86_WRMSR:
+    return {{PointKind::msr, run.msr.index, run.exit_reason == KVM_EXIT_X86_WRMSR, run.msr.data}};
+  case KVM_EXIT_HYPERCALL:
+    return {{PointKind::hypercall, run.hypercall.nr, true, run.hypercall.args[0]}};
+  default:
+    return {};
+  }
+}
+
+/// An access that begins below the first port or address may still reach it.
+bool matches(const Point& point, const Asked& asked) {
+  if (point.kind != asked.kind || !(asked.write ? point.writes : point.reads)) return false;
+  const bool reaches = asked.number < point.at.value &&
+                       point.at.value - asked.number < std::max<unsigned>(asked.length, 1);
+  return (reaches || covers(point, asked.number)) &&
+         point.value.value_or(asked.value) == asked.value;
+}
+
+} // namespace
+
+/// The exit has been served, so that what was read is known, and is not yet completed.
+void Engine::catch_exit(VcpuId id) {
+  if (!sites_.placed().catches) return;
+  VcpuRun& run = runs_[index(id)];
+  for (const Asked& asked : asked_by(vmm_.vcpu(id).run_page())) {
+    for (const Site& site : sites_.placed().sites) {
+      if (!is_catch(site.point.kind) || !matches(site.point, asked)) continue;
+      run.reasons.emplace_back(
+          Caught{site.point, asked.number, asked.write, asked.value, asked.length});
+      vmm_.halt();
+    }
+  }
+}
+
+/// Handed over because somebody catches it: done for the guest as KVM would have.
+Verdict Engine::on_register_exit(VcpuId id) {
+  if (auto served = vmm_.cpu(id).serve_register_exit(); !served) {
+    return crashed(id, served.error().what);
+  }
+  return before_run(id);
+}
+
+Verdict Engine::on_hypercall(VcpuId id) {
+  vmm_.vcpu(id).run_page().hypercall.ret = hypercall_unknown;
+  return before_run(id);
+}
+
+/// The pc is at a handler that is caught. Nothing when the error code is not the one wanted.
+Result<std::optional<Caught>> Engine::exception_at(VcpuId id, const Point& point) {
+  const auto vector = static_cast<unsigned>(point.at.value);
+  const ExceptionFrame frame = TRY(vmm_.cpu(id).exception_frame(vector));
+  if (point.value.value_or(frame.error) != frame.error) return std::optional<Caught>{};
+  return std::optional(Caught{point, vector, false, frame.error, 0, frame.note});
+}
+
+Status Engine::intercept() {
+  Intercepts wanted = TRY(sites_.intercepts());
+  if (wanted == intercepted_) return Done{};
+  TRY(vmm_.intercept(wanted));
+  intercepted_ = std::move(wanted);
+  return Done{};
+}
+
+} // namespace kdbg::kvm
