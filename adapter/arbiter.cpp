@@ -119,8 +119,7 @@ Status Arbiter::resume(ClientId id, const Resume& how) {
 }
 
 void Arbiter::take_control(ClientId id) {
-  if (trace_.on() && driver_ != id)
-    trace_.note(fmt::format("client {} takes run control", number(id)));
+  if (trace_.on()) trace_.note(fmt::format("client {} takes run control", number(id)));
   driver_ = id;
 }
 
@@ -133,8 +132,8 @@ void Arbiter::publish(const Event& event, std::optional<ClientId> except) {
   }
   for (ClientId id : present) {
     if (id == except) continue;
-    if (auto found = clients_.find(id); found != clients_.end())
-      found->second.front_end->on_event(event);
+    auto found = clients_.find(id);
+    if (found != clients_.end()) found->second.front_end->on_event(event);
   }
 }
 

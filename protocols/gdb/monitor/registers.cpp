@@ -85,8 +85,9 @@ Result<CodePlace> code_place(Conversation& c) {
 Output linear_pc(Conversation& c, std::string_view) {
   const CodePlace place = TRY(code_place(c));
   std::string text = fmt::format("pc {:#x}", place.pc);
-  if (!place.bits.empty())
+  if (!place.bits.empty()) {
     text += fmt::format(", code segment at {:#x}, {}", place.base, place.bits);
+  }
   const auto code = c.session.execute(ReadMemory{c.general, Address{place.linear}, 16});
   text +=
       fmt::format("\nlinear {:#x}: {}\n", place.linear, code ? to_hex(*code) : code.error().what);
