@@ -67,8 +67,10 @@ void add_run(CLI::App& run, RunOptions& o) {
       "--console", o.console,
       "the guest's serial port COM1: stdio, pty, none or a file name. Default: stdio, or none "
       "with --listen stdio");
-  run.add_option("--kill", o.kill, "what gdb's kill does: detach (under extended-remote: hold for the next run), pause or "
-                 "poweroff")
+  run.add_option(
+         "--kill", o.kill,
+         "what gdb's kill does: detach (under extended-remote: hold for the next run), pause or "
+         "poweroff")
       ->capture_default_str()
       ->check(CLI::IsMember({"detach", "pause", "poweroff"}));
   run.add_option("--dump-folder", o.dump_folder,

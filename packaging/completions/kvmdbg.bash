@@ -17,10 +17,10 @@ _kvmdbg() {
             compgen -f -- "$word"
           )
           ;;
-        --cpus | --memory | --append) ;;
+        --cpus | --memory | --append | --flat) ;;
         *)
           if [[ $word == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W '--cpus --memory --listen --allow-remote --go
+            mapfile -t COMPREPLY < <(compgen -W '--flat --firmware --debug-port --cpus --memory --listen --allow-remote --go
               --append --initrd --irqchip --console --kill --trace --help' -- "$word")
           else
             mapfile -t COMPREPLY < <(compgen -f -- "$word")

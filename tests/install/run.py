@@ -102,7 +102,7 @@ def other_shells_name_all(installed):
     fish = installed.text("share/fish/vendor_completions.d/kvmdbg.fish")
     for command in ("run", "probe"):
         part = zsh.partition(f"{command})")[2].partition(";;")[0]
-        found = set(re.findall(r"'\*?(--[a-z-]+)\[", part))
+        found = set(re.findall(r"'(?:\*|\([a-z -]+\))?(--[a-z-]+)\[", part))
         assert found == installed.options[command], f"zsh: {found ^ installed.options[command]}"
     named = {"--" + name for name in re.findall(r"^complete .* -l ([a-z-]+)", fish, re.M)}
     wanted = set().union(*installed.options.values())
