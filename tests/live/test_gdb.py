@@ -266,7 +266,7 @@ def interrupt_while_running():
         gdb.do("print timer_tick >= 100", r"= 1")
         gdb.do("set var run_ticks = 1")
         gdb.do("continue", r"SIGTERM")
-        gdb.do("print heartbeat > 100", r"= 1")
+        gdb.do("print heartbeat >= 100", r"= 1")
         gdb.do("continue", r"exited normally")
         equal(machine.wait_exit(), 0, "exit status")
 
