@@ -33,6 +33,8 @@ def play_early(s):
     s.step("backtrace", r"#0 .*start_kernel \(\)\n#1 .*secondary_startup_64")
     s.step("info registers rip cr0 cr3 cr4 efer", r"cr0 .*\[.*PG(.|\n)*cr3 +0x[0-9a-f]*[1-9a-f]")
     s.step("x/s &linux_banner", r'"Linux version 6\.')
+    s.step("monitor linux", r"(?m)^Linux version 6\.")
+    s.step("monitor symbols", r"(?m)^init_task +0xffffffff8")
     s.step("print ((struct task_struct *)&init_task)->comm", r'= "swapper')
     s.step("x/4i $pc", r"=> 0x.*<start_kernel\+?\d*>")
     s.step("stepi", r"0xffffffff8[0-9a-f]+ in ")
