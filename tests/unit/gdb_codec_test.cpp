@@ -67,9 +67,9 @@ TEST_CASE("a run is told by its first byte and how many more there are") {
   };
   CHECK(begins("000", "000x"));
   CHECK(begins("0000", "0* x"));
-  CHECK(begins("0000000", "0*\"0x"));           // 6 more would be '#'
-  CHECK(begins("00000000", "0*\"00x"));         // 7 more would be '$'
-  CHECK(begins("000000000", "0*%x"));           // 8
+  CHECK(begins("0000000", "0*\"0x"));            // 6 more would be '#'
+  CHECK(begins("00000000", "0*\"00x"));          // 7 more would be '$'
+  CHECK(begins("000000000", "0*%x"));            // 8
   CHECK(begins(std::string(15, '0'), "0*)00x")); // 13 and 14 would be '*' and '+'
   CHECK(begins(std::string(98, '0'), "0*~x"));
   CHECK(begins(std::string(99, '0'), "0*~0x"));
