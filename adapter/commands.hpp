@@ -63,7 +63,16 @@ struct DescribeCore {
   using Reply = Bytes;
   static constexpr Access access = Access::observe;
   static constexpr std::string_view name = "describe_core";
-  Result<Reply> apply(Caller c) const { return render_core_header(c.target); }
+  std::optional<std::uint64_t> vmcoreinfo;
+  Result<Reply> apply(Caller c) const { return render_core_header(c.target, vmcoreinfo); }
+};
+
+struct SearchCore {
+  using Reply = CoreSearch;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "search_core";
+  std::uint64_t from;
+  Result<Reply> apply(Caller c) const { return search_vmcoreinfo(c.target, from); }
 };
 
 struct InsertPoint {

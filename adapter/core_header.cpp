@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
-#include <optional>
 
 namespace kdbg {
 namespace {
@@ -105,24 +104,21 @@ Result<std::optional<Bytes>> vmcoreinfo_at(Target& target, std::uint64_t at) {
   return std::optional(std::move(content));
 }
 
-Result<std::optional<Bytes>> find_vmcoreinfo(Target& target) {
-  for (const MemoryRange& range : target.memory_ranges()) {
-    for (std::uint64_t offset = 0; offset + page <= range.size; offset += page) {
-      auto found = TRY(vmcoreinfo_at(target, range.start + offset));
-      if (found) return found;
-    }
-  }
-  return std::optional<Bytes>();
-}
-
-Result<Bytes> render_notes(Target& target) {
+Result<Bytes> render_notes(Target& target, std::optional<std::uint64_t> vmcoreinfo_place) {
   Writer out;
   for (std::size_t i = 0; i < target.vcpu_count(); ++i) {
     for (const CoreNote& note : target.arch().core_notes) {
       add_note(out, note.name, note.type, TRY(render_note(target, static_cast<VcpuId>(i), note)));
     }
   }
-  if (const auto text = TRY(find_vmcoreinfo(target))) add_note(out, vmcoreinfo, 0, *text);
+  if (vmcoreinfo_place) {
+    const auto text = TRY(vmcoreinfo_at(target, *vmcoreinfo_place));
+    if (!text) {
+      return Error{Code::bad_request,
+                   fmt::format("there is no VMCOREINFO at {:#x}", *vmcoreinfo_place)};
+    }
+    add_note(out, vmcoreinfo, 0, *text);
+  }
   return out.bytes();
 }
 
@@ -149,18 +145,37 @@ void add_elf_header(Writer& out, std::uint16_t machine, std::size_t headers) {
   out.number(headers, 2).number(0, 6);
 }
 
+Status check_stopped(const Target& target) {
+  if (!target.running()) return Done{};
+  return Error{Code::running, "the guest is running; interrupt it first"};
+}
+
 Error not_a_core(std::string_view why) {
   return {Code::bad_request, fmt::format("this is no core header: {}", why)};
 }
 
 } // namespace
 
-Result<Bytes> render_core_header(Target& target) {
-  if (target.running()) return Error{Code::running, "the guest is running; interrupt it first"};
+Result<CoreSearch> search_vmcoreinfo(Target& target, std::uint64_t from) {
+  constexpr unsigned pages = 4096;
+  TRY(check_stopped(target));
+  unsigned looked_at = 0;
+  for (const MemoryRange& range : target.memory_ranges()) {
+    const std::uint64_t first = std::max(range.start, (from + page - 1) / page * page);
+    for (std::uint64_t at = first; at >= range.start && at - range.start < range.size; at += page) {
+      if (looked_at++ == pages) return CoreSearch{{}, at};
+      if (TRY(vmcoreinfo_at(target, at))) return CoreSearch{at, {}};
+    }
+  }
+  return CoreSearch{};
+}
+
+Result<Bytes> render_core_header(Target& target, std::optional<std::uint64_t> vmcoreinfo_place) {
+  TRY(check_stopped(target));
   if (target.arch().core_notes.empty()) {
     return Error{Code::unsupported, fmt::format("no core files for {}", target.arch().name)};
   }
-  const Bytes notes = TRY(render_notes(target));
+  const Bytes notes = TRY(render_notes(target, vmcoreinfo_place));
   const auto ranges = target.memory_ranges();
   const std::size_t notes_at = elf_size + program_size * (ranges.size() + 1);
   std::uint64_t offset = (notes_at + notes.size() + page - 1) / page * page;

@@ -4,12 +4,22 @@
 /// memory.
 #include "adapter/target.hpp"
 
+#include <optional>
+
 namespace kdbg {
 
+/// How far a search for the kernel's VMCOREINFO note has come. Neither: it is over, without one.
+struct CoreSearch {
+  std::optional<std::uint64_t> found; ///< guest-physical
+  std::optional<std::uint64_t> next;  ///< go on from here
+};
+/// Looks from `from` on through a few thousand pages at most, so that nobody waits long.
+Result<CoreSearch> search_vmcoreinfo(Target& target, std::uint64_t from);
+
 /// ELF header, program headers and notes, up to where the memory begins (a whole page). p_paddr is
-/// the guest-physical address, p_vaddr 0. With the kernel's own VMCOREINFO note, where the memory
-/// holds one. Needs a stopped guest.
-Result<Bytes> render_core_header(Target& target);
+/// the guest-physical address, p_vaddr 0. With the VMCOREINFO note at `vmcoreinfo`, if there is
+/// one. Needs a stopped guest.
+Result<Bytes> render_core_header(Target& target, std::optional<std::uint64_t> vmcoreinfo = {});
 
 /// One range of memory in a core file.
 struct CoreSegment {

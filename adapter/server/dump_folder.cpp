@@ -25,20 +25,33 @@ public:
         epoch_(session.target().stop().epoch) {}
 
   Status begin(const std::string& path) {
-    auto file = TRY(CoreFile::create(path, CoreFile::Existing::refused));
-    const Bytes header = TRY(session_.execute(DescribeCore{}));
-    copy_.emplace(TRY(CoreCopy::begin(
-        header, std::move(file), [this](auto at, auto length) { return read(at, length); },
-        slice)));
+    file_ = TRY(CoreFile::create(path, CoreFile::Existing::refused));
+    TRY(search());
     later();
     return Done{};
   }
 
 private:
-  Result<Bytes> read(std::uint64_t at, std::size_t length) {
-    if (session_.target().running() || session_.target().stop().epoch != epoch_) {
-      return Error{Code::running, "the guest was resumed while its memory was being written"};
+  Status check_unmoved() const {
+    if (!session_.target().running() && session_.target().stop().epoch == epoch_) return Done{};
+    return Error{Code::running, "the guest was resumed while its memory was being written"};
+  }
+
+  /// A piece of the search; the header when it is over.
+  Status search() {
+    const CoreSearch search = TRY(session_.execute(SearchCore{from_}));
+    if (search.next) {
+      from_ = *search.next;
+      return Done{};
     }
+    const Bytes header = TRY(session_.execute(DescribeCore{search.found}));
+    copy_.emplace(TRY(CoreCopy::begin(
+        header, std::move(file_), [this](auto at, auto length) { return read(at, length); },
+        slice)));
+    return Done{};
+  }
+
+  Result<Bytes> read(std::uint64_t at, std::size_t length) {
     return session_.execute(ReadMemory{VcpuId{0}, {at, {Space::Kind::physical}}, length});
   }
 
@@ -48,6 +61,14 @@ private:
     });
   }
 
+  /// True when the last slice is written.
+  Result<bool> advance() {
+    TRY(check_unmoved());
+    if (copy_) return copy_->step();
+    TRY(search());
+    return false;
+  }
+
   Result<std::string> finish() {
     TRY(copy_->finish());
     return copy_->outcome();
@@ -55,15 +76,16 @@ private:
 
   void step() {
     constexpr std::chrono::seconds between{1};
-    auto last = copy_->step();
+    auto last = advance();
     if (!last || *last) {
       const auto outcome = last ? finish() : last.error();
-      copy_.reset();                  // what failed is gone before anyone hears of it
+      copy_.reset(); // what failed is gone before anyone hears of it
+      file_.reset();
       return listener_.done(outcome); // may destroy the job
     }
     if (const auto now = Clock::now(); now - told_ >= between) {
       told_ = now;
-      listener_.progress(fmt::format("dump: {}%", copy_->percent()));
+      listener_.progress(fmt::format("dump: {}%", copy_ ? copy_->percent() : 0));
     }
     later();
   }
@@ -72,7 +94,9 @@ private:
   Session& session_;
   Dumps::Listener listener_;
   std::uint64_t epoch_;
-  std::optional<CoreCopy> copy_;
+  std::unique_ptr<CoreFile> file_; ///< until the copy has it
+  std::uint64_t from_ = 0;         ///< where the search goes on
+  std::optional<CoreCopy> copy_;   ///< after the search
   Clock::time_point told_ = Clock::now();
 };
 
@@ -86,7 +110,7 @@ private:
 
 } // namespace
 
-DumpFolder::DumpFolder(boost::asio::io_context& io, std::string folder)
+DumpFolder::DumpFolder(boost::asio::io_context& io, const std::string& folder)
     : io_(io), folder_(folder.empty() || folder.ends_with('/') ? folder : folder + "/") {}
 
 Result<std::unique_ptr<Dumps::Job>>

@@ -10,7 +10,7 @@ namespace kdbg::server {
 class DumpFolder final : public Dumps {
 public:
   /// `folder` must exist; "" is the working directory.
-  DumpFolder(boost::asio::io_context& io, std::string folder);
+  DumpFolder(boost::asio::io_context& io, const std::string& folder);
   Result<std::unique_ptr<Job>>
   start(Session& session, std::string_view name, Listener listener) override;
 

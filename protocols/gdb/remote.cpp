@@ -74,8 +74,23 @@ Result<std::string> Remote::transfer(std::string_view annex) {
   return Error{Code::closed, fmt::format("the server's core {} does not end", annex)};
 }
 
+/// The annex of a header with the VMCOREINFO note, if the guest's memory has one.
+Result<std::string> Remote::header_annex() {
+  for (std::uint64_t from = 0;;) {
+    const std::string packet = fmt::format("qCoreSearch:{:x}", from);
+    const std::string answer = TRY(ask(packet));
+    if (answer == "l") return std::string("header");
+    Scanner scanner(std::string_view(answer).substr(1));
+    const std::uint64_t place = TRY(scanner.hex("address"));
+    if (answer.starts_with('f')) return fmt::format("header.{:x}", place);
+    if (place <= from) return odd(packet, answer); // it would not end
+    from = place;
+  }
+}
+
 Result<Bytes> Remote::core_header() {
-  const std::string header = TRY(transfer("header"));
+  const std::string annex = TRY(header_annex());
+  const std::string header = TRY(transfer(annex));
   const ByteView bytes = bytes_of(header);
   return Bytes(bytes.begin(), bytes.end());
 }

@@ -30,6 +30,7 @@ public:
 private:
   Result<std::string> exchange(std::string_view packet);
   Result<std::string> ask(std::string_view packet);
+  Result<std::string> header_annex();
   Result<std::string> transfer(std::string_view annex);
   Result<std::string> receive_packet();
 

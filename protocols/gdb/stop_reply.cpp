@@ -41,13 +41,27 @@ std::string_view watch_key(PointKind kind) {
   }
 }
 
-/// gdb keeps the last of several keys, and a watch is the one that it cannot find out by itself.
-std::string render_key(const Features& features, const VcpuStop& stop) {
+/// Does the client's pc show this address? Where code has a segment base, pc is an offset.
+bool at_pc(const Conversation& conversation, VcpuId vcpu, std::uint64_t address) {
+  auto value = read_value(conversation, vcpu, conversation.target().arch().pc);
+  if (!value) return false;
+  std::string expected;
+  for (std::size_t i = 0; i < value->size() / 2; ++i) {
+    expected += fmt::format("{:02x}", i < 8 ? address >> (8 * i) & 0xff : 0);
+  }
+  return *value == expected;
+}
+
+/// gdb keeps the last of several keys, and a watch is the one that it cannot find out by itself. It
+/// takes a hit that is not at pc for one of a point removed long ago, and goes on in silence: such
+/// a hit is told without a key, as a plain trap.
+std::string render_key(const Conversation& conversation, const VcpuStop& stop) {
+  const Features& features = conversation.features;
   if (const auto* watch = find_reason<HitWatch>(stop)) {
     return fmt::format("{}:{:x};", watch_key(watch->point.kind), watch->address);
   }
   const auto* hit = find_reason<HitPoint>(stop);
-  if (!hit) return {};
+  if (!hit || !at_pc(conversation, stop.vcpu, hit->point.at.value)) return {};
   const bool software = hit->point.kind == PointKind::software;
   if (software) return features.swbreak ? "swbreak:;" : "";
   return features.hwbreak ? "hwbreak:;" : "";
@@ -72,7 +86,7 @@ std::string render_stop(const Conversation& conversation, const Stop& stop) {
   return fmt::format("T{:02x}{}thread:{};core:{:x};{}", static_cast<unsigned>(signal_of(first)),
                      render_expedited(conversation, first.vcpu),
                      render_thread(conversation, first.vcpu), index(first.vcpu),
-                     render_key(conversation.features, first));
+                     render_key(conversation, first));
 }
 
 std::string render_exit(const Conversation& conversation) {

@@ -52,12 +52,33 @@ Answer read_threads(Conversation& c, std::string_view arguments) {
   return slice(render_threads(c), request);
 }
 
+/// header, or header.ADDRESS with a VMCOREINFO note from there.
+Result<DescribeCore> parse_header_annex(std::string_view annex) {
+  Scanner scanner(annex);
+  scanner.until('.');
+  if (scanner.done()) return DescribeCore{};
+  const std::uint64_t place = TRY(scanner.hex("address"));
+  TRY(scanner.finish());
+  return DescribeCore{place};
+}
+
+/// fADDRESS found, mADDRESS go on from there, l nowhere.
+Answer search_core(Conversation& c, std::string_view arguments) {
+  Scanner scanner(arguments);
+  const std::uint64_t from = TRY(scanner.hex("address"));
+  TRY(scanner.finish());
+  const CoreSearch search = TRY(c.session.execute(SearchCore{from}));
+  if (search.found) return say(fmt::format("f{:x}", *search.found));
+  return say(search.next ? fmt::format("m{:x}", *search.next) : "l");
+}
+
 /// What stands before the memory in a core file, and the number of the stop that it was made at: a
 /// client that copies the memory by itself compares that before and after.
 Answer read_core(Conversation& c, std::string_view arguments) {
   const Request request = TRY(parse_request(arguments));
-  if (request.annex == "header") {
-    const Bytes header = TRY(c.session.execute(DescribeCore{}));
+  if (request.annex.starts_with("header")) {
+    const DescribeCore which = TRY(parse_header_annex(request.annex));
+    const Bytes header = TRY(c.session.execute(which));
     return slice(std::string(text_of(header)), request);
   }
   if (request.annex != "stop") return no_such_annex();
@@ -71,6 +92,7 @@ constexpr Row rows[] = {
     {"qXfer:features:read:", Row::Match::prefix, &read_features, Row::Reply::binary},
     {"qXfer:threads:read:", Row::Match::prefix, &read_threads, Row::Reply::binary},
     {"qXfer:core:read:", Row::Match::prefix, &read_core, Row::Reply::binary},
+    {"qCoreSearch:", Row::Match::prefix, &search_core, Row::Reply::binary},
 };
 
 } // namespace

@@ -1,4 +1,5 @@
-# What stands before the memory in a core file, by our own object, and the number of the stop.
+# Our own objects for core files: what stands before the memory, a search for the kernel's note, and
+# the number of the stop.
 -> $QStartNoAckMode#..
 <- +$OK#..
 -> $qXfer:core:read:header:0,4#..
@@ -6,6 +7,14 @@
 -> $qXfer:core:read:header:ffe,10#..
 <- $l\x00\x00#..
 -> $qXfer:core:read:header:1001,10#..
+<- $E16#..
+-> $qXfer:core:read:header.3000:0,4#..
+<- $E16#..
+-> $qXfer:core:read:header.x:0,4#..
+<- $E16#..
+-> $qCoreSearch:0#..
+<- $l#..
+-> $qCoreSearch:#..
 <- $E16#..
 -> $qXfer:core:read:stop:0,10#..
 <- $l0#..
@@ -17,4 +26,6 @@
 -> $qXfer:core:read:header:0,4#..
 <- $E10#..
 -> $qXfer:core:read:stop:0,4#..
+<- $E10#..
+-> $qCoreSearch:0#..
 <- $E10#..

@@ -149,7 +149,7 @@ struct Served {
   }
   std::string heard() {
     gdb::Decoder decoder;
-    const std::string raw = std::exchange(sent, {});
+    const std::string raw = fakes::spell_out(std::exchange(sent, {}));
     ByteView bytes = gdb::bytes_of(raw);
     std::string text;
     while (auto token = decoder.next(bytes)) {
@@ -288,7 +288,7 @@ TEST_CASE("a client's copy fails whole: guest runs, server goes, user interrupts
 
   unsigned packets = 0;
   copied.before_receive = [&] {
-    if (++packets == 7) copied.client.raw(); // the answer is lost, and no more comes
+    if (++packets == 8) copied.client.raw(); // the answer is lost, and no more comes
   };
   auto gone = copied.dump(copied.folder / "core");
   REQUIRE_FALSE(gone);
@@ -303,7 +303,7 @@ TEST_CASE("a client's copy fails whole: guest runs, server goes, user interrupts
 
   packets = 0;
   copied.before_receive = [&] {
-    if (++packets == 7) copied.machine.target.stop_now(VcpuId{0}, Interrupted{}); // it ran
+    if (++packets == 8) copied.machine.target.stop_now(VcpuId{0}, Interrupted{}); // it ran
   };
   auto moved = copied.dump(copied.folder / "core");
   REQUIRE_FALSE(moved);

@@ -107,7 +107,11 @@ TEST_CASE("the kernel's VMCOREINFO is taken over as it stands, when it is one") 
   const auto found = [](const std::function<void(Bytes&)>& change) {
     fakes::FakeTarget target(1);
     change(target.ram.at(0x3000));
-    auto made = render_core_header(target);
+    auto search = search_vmcoreinfo(target, 0);
+    REQUIRE(search);
+    CHECK_FALSE(search->next);
+    if (search->found) CHECK(*search->found == 0x3000);
+    auto made = render_core_header(target, search->found);
     REQUIRE(made);
     const auto notes = notes_of(*made);
     return notes.size() == 2 ? std::string(reinterpret_cast<const char*>(notes[1].content.data()),
@@ -124,6 +128,31 @@ TEST_CASE("the kernel's VMCOREINFO is taken over as it stands, when it is one") 
           put_vmcoreinfo(page, text, size);
           page[8] = std::byte{1}; // another type
         }) == "none");
+}
+
+TEST_CASE("a search goes on where it stopped, through memory and holes, to its end") {
+  fakes::FakeTarget target(1);
+  constexpr std::uint64_t far = 0x100000000, pages = 10000;
+  target.ram[far] = Bytes(pages * 0x1000);
+  Bytes page(0x1000);
+  put_vmcoreinfo(page, "OSRELEASE=x\n", 12);
+  std::copy(page.begin(), page.end(), target.ram[far].end() - 0x1000);
+  std::uint64_t from = 0;
+  unsigned pieces = 1;
+  auto search = search_vmcoreinfo(target, from);
+  for (; search && search->next; ++pieces) {
+    CHECK(*search->next > from);
+    from = *search->next;
+    search = search_vmcoreinfo(target, from);
+  }
+  REQUIRE(search);
+  CHECK(search->found == far + (pages - 1) * 0x1000);
+  CHECK(pages / pieces > 1000);
+  CHECK_FALSE(search_vmcoreinfo(target, far + pages * 0x1000)->found);
+  CHECK_FALSE(search_vmcoreinfo(target, ~std::uint64_t{0})->found);
+  auto wrong = render_core_header(target, 0x1000);
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().what == "there is no VMCOREINFO at 0x1000");
 }
 
 TEST_CASE("a header from elsewhere is checked before anything is written by it") {

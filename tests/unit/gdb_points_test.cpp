@@ -61,5 +61,17 @@ TEST_CASE("lengths and addresses at their edges") {
   CHECK(client.ask("Z0,1000,1;cmds:0,X1,27") == "E5f");
 }
 
+TEST_CASE("a hit that pc does not show is a plain trap: gdb would go on in silence") {
+  Machine machine;
+  GdbClient client(machine);
+  client.ask("qSupported:swbreak+;hwbreak+");
+  const Point point{PointKind::hardware, {0x7c2f}, 1};
+  machine.target.stop_now(VcpuId{0}, HitPoint{point});
+  CHECK_THAT(client.ask("?"), Catch::Matchers::Contains("hwbreak:;"));
+  machine.target.poke(VcpuId{0}, fakes::toy_pc, 0x3c2f); // code with segment base 0x4000
+  CHECK_THAT(client.ask("?"),
+             !Catch::Matchers::Contains("hwbreak") && Catch::Matchers::StartsWith("T05"));
+}
+
 } // namespace
 } // namespace kdbg::gdb
