@@ -193,6 +193,8 @@ public:
   split_watch(PointKind kind, std::uint64_t address, std::uint64_t length) const = 0;
   virtual std::unique_ptr<Cpu>
   attach(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts) const = 0;
+  /// Makes KVM hand these over, and nothing else of their kinds. `vm`: a virtual machine's.
+  virtual Status intercept(Kernel& kernel, Fd vm, const Intercepts& wanted) const = 0;
 };
 
 } // namespace kdbg::kvm

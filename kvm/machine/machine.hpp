@@ -1,7 +1,6 @@
 #pragma once
 /// The built-in machine: RAM, vCPUs on their own threads, KVM's interrupt controllers and timer, a
 /// serial port, ports to reset, power off and leave. No PCI, no disks. The engine is its debugger.
-#include "kvm/arch/x86_64/intercept.hpp"
 #include "kvm/machine/boot.hpp"
 #include "kvm/machine/cmos.hpp"
 #include "kvm/machine/regions.hpp"
@@ -57,7 +56,7 @@ public:
     return regions_.set(vm_, ram_->ranges(), pages);
   }
   Status intercept(const Intercepts& wanted) override {
-    return x86::intercept(kernel_, vm_, wanted);
+    return arch_.intercept(kernel_, vm_, wanted);
   }
   void on_vcpu(VcpuId id, const std::function<void()>& work) override {
     runner_->on_vcpu(id, work);

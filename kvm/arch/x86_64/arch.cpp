@@ -1,6 +1,7 @@
 #include "kvm/arch/x86_64/arch.hpp"
 
 #include "kvm/arch/x86_64/cpu.hpp"
+#include "kvm/arch/x86_64/intercept.hpp"
 
 #include <algorithm>
 
@@ -36,6 +37,10 @@ public:
   std::unique_ptr<Cpu>
   attach(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts) const override {
     return std::make_unique<x86::X86Cpu>(vcpu, memory, facts, info_);
+  }
+
+  Status intercept(Kernel& kernel, Fd vm, const Intercepts& wanted) const override {
+    return x86::intercept(kernel, vm, wanted);
   }
 
 private:
