@@ -19,6 +19,7 @@ Status Sites::add(VcpuId vcpu, const Point& point) {
   auto sites = placed_.sites;
   sites.push_back({point, vcpu, {}});
   TRY(plan(sites, nullptr));
+  TRY(intercepts(sites));
   if (point.kind == PointKind::software && !facts_.int3_exit && !facts_.hardware_exec &&
       !facts_.single_step) {
     return Error{

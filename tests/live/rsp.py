@@ -365,10 +365,12 @@ class Client:
         self.running = True
 
     def wait_stop(self, timeout=20):
+        self.printed = ""  # what came by O packets on the way
         while True:
             reply = self.wire.receive(timeout, "a stop reply").decode("latin-1")
             if not re.match("O([0-9a-f]{2})*$", reply):
                 break
+            self.printed += bytes.fromhex(reply[1:]).decode()
         self.running = False
         if reply == "" or reply[:1] == "E":
             raise Refused("resume", reply)

@@ -511,3 +511,33 @@ TEST_CASE("what the guest cannot survive is a stop with the registers as they ar
     CHECK(rig.last<Halted>() != nullptr);
   }
 }
+
+TEST_CASE(
+    "a port catchpoint stops after the machine has served, in its direction and by its value") {
+  Rig rig(hardware(), {0xe6, 0x80, 0xe6, 0x81, 0x90, 0xf4});
+  Point port{PointKind::port, Address{0x80}, 2};
+  port.reads = false;
+  port.value = 7;
+  REQUIRE(rig.engine.insert(VcpuId{0}, port));
+  CHECK(rig.engine.points()[0].strategy == "pending: placed at the next resume");
+  std::uint8_t* data = reinterpret_cast<std::uint8_t*>(&rig.vmm.kernel.page(rig.vmm.fd())) + 0x1000;
+  data[0] = 6;
+  REQUIRE(rig.resume(Motion::run)); // neither matches
+  CHECK(rig.last<Caught>() == nullptr);
+  CHECK(rig.vmm.served == 2);
+  REQUIRE(rig.engine.write_register(VcpuId{0}, x86_64().info().pc,
+                                    Bytes{{}, std::byte{0x10}, {}, {}, {}, {}, {}, {}}));
+  data[0] = 7;
+  REQUIRE(rig.resume(Motion::run));
+  REQUIRE(rig.last<Caught>() != nullptr);
+  CHECK(rig.last<Caught>()->number == 0x80);
+  CHECK(rig.last<Caught>()->write);
+  CHECK(rig.vmm.rip() == entry + 2);
+  CHECK(rig.vmm.served == 3);
+  CHECK(rig.engine.points()[0].strategy == "exits of the guest, filtered");
+  CHECK(rig.engine.points()[0].hits == 1);
+  REQUIRE(rig.resume(Motion::step)); // a step and a catch in one stop
+  CHECK(rig.last<Caught>() != nullptr);
+  CHECK(rig.last<Stepped>() != nullptr);
+  CHECK(rig.vmm.rip() == entry + 4);
+}
