@@ -30,8 +30,9 @@ struct Translation {
   GuestPhys physical;
   std::uint64_t page_size = 0; ///< bytes; 0 when paging is off
   bool writable = true, user = true, executable = true;
-  std::uint64_t root = 0;          ///< of the page tables used; 0 when paging is off
-  std::vector<std::string> levels; ///< one line per page-table level, top first
+  bool accessed = true, dirty = true; ///< the CPU has noted a use, a write, in the last entry
+  std::uint64_t root = 0;             ///< of the page tables used; 0 when paging is off
+  std::vector<std::string> levels;    ///< one line per page-table level, top first
 };
 
 class Target {

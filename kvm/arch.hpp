@@ -123,6 +123,9 @@ public:
   virtual Result<Translation> translate(Address at) const = 0;
 };
 
+/// May an emulated instruction write there itself?
+using WriteFilter = std::function<bool(GuestPhys at, std::size_t length)>;
+
 /// One vCPU as its architecture sees it. Called on the vCPU's own thread; while that is parked,
 /// also from elsewhere for what needs no ioctl (`registers_at_hand`).
 class Cpu {
@@ -165,6 +168,9 @@ public:
   virtual Result<bool> end_step() = 0;
   /// Has anything moved since begin_step? For steps whose debug exit KVM swallows.
   virtual Result<bool> step_progressed() = 0;
+  /// Carries out `code`, the instruction at pc, without entering the guest, where that is plain
+  /// and leaves the guest as the CPU would. False: it is not, and nothing has happened.
+  virtual Result<bool> emulate(ByteView code, const WriteFilter& may_write) = 0;
   /// Memory that the instruction at pc is about to touch.
   virtual Result<std::vector<Access>> accesses() = 0;
 

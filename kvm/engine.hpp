@@ -84,6 +84,7 @@ private:
   Result<bool> add_execution_hits(VcpuId id);
   Result<bool> executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
   Result<Verdict> pass_site(VcpuId id);
+  Result<bool> emulate_site(VcpuId id);
   Verdict hold_others(VcpuId id);
 
   // catch.cpp

@@ -163,11 +163,46 @@ Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
   return at_site && run.reasons.empty() ? pass_site(id) : conclude(id);
 }
 
-/// Nobody wants to stop at the site at pc this time: the vCPU steps off it. A slot is disarmed on
-/// this vCPU for that; an instruction must leave memory, so the others are held.
+/// Nobody wants to stop at the site at pc this time: the vCPU gets off it. A slot is disarmed on
+/// this vCPU for a step; what an instruction covers is emulated, or else the instruction must leave
+/// memory for a step, with the others held.
 Result<Verdict> Engine::pass_site(VcpuId id) {
   runs_[index(id)].off_site = true;
-  return TRY(patched_at_pc(id)) ? hold_others(id) : Verdict::enter;
+  if (!TRY(patched_at_pc(id))) return Verdict::enter;
+  return TRY(emulate_site(id)) ? Verdict::enter : hold_others(id);
+}
+
+/// The vCPU is off the breakpoint instruction at pc, without having entered the guest. False:
+/// nothing has happened, and only a step will do.
+Result<bool> Engine::emulate_site(VcpuId id) {
+  constexpr std::size_t longest = 15, page = 4096; // bytes of an instruction; pages lie anywhere
+  VcpuRun& run = runs_[index(id)];
+  if (run.motion != Motion::run || run.open || sites_.placed().stepping) return false;
+  Cpu& cpu = vmm_.cpu(id);
+  const std::uint64_t pc = TRY(cpu.pc()).value;
+  Bytes code(longest);
+  std::size_t got = 0;
+  while (got < longest) {
+    auto where = cpu.translate(Address{pc + got});
+    if (!where && where.error().code == Code::kernel) return where.error();
+    if (!where) break;
+    const auto rest =
+        std::span(code).subspan(got, std::min(longest - got, page - (pc + got) % page));
+    if (vmm_.memory().read(where->physical, rest) != rest.size()) break;
+    sites_.hide(where->physical, rest);
+    got += rest.size();
+  }
+  const auto may_write = [this](GuestPhys at, std::size_t length) {
+    bool free = !is_protected(at.value) && !vmm_.memory().rom(at);
+    for (std::size_t i = 0; free && i < length; ++i) {
+      free = !sites_.installed_at(GuestPhys{at.value + i});
+    }
+    return free;
+  };
+  if (!TRY(cpu.emulate(ByteView(code).first(got), may_write))) return false;
+  run.off_site = run.alone = false;
+  run.passed.reset();
+  return true;
 }
 
 /// The next step is done with every other vCPU parked, as a phase of its own.

@@ -122,6 +122,8 @@ void Engine::begin_phase() {
   if (!solo_.empty()) {
     const VcpuId id = solo_.back();
     solo_.pop_back();
+    auto emulated = with_registers(id, [&] { return emulate_site(id); });
+    if (emulated && *emulated) return begin_phase();
     if (auto begun = begin_alone(id); !begun) {
       runs_[index(id)].reasons.emplace_back(Crashed{begun.error().what});
       return vmm_.post([this] { parked(); });

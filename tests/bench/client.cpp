@@ -1,7 +1,8 @@
 /// A client of the remote protocol that costs next to nothing, and the fastest server there could
 /// be.
 ///
-///   bench_client echo ADDRESS   answers every packet with OK; ADDRESS is unix:PATH or a TCP port
+///   bench_client echo ADDRESS   answers every packet with OK, x ones with so many bytes; ADDRESS is
+///                               unix:PATH or a TCP port
 ///   bench_client talk ADDRESS   does what standard input says, one line each:
 ///     rate SECONDS PACKET...    sends the packets in turn, each after the answer to the one
 ///     before,
@@ -133,8 +134,17 @@ void echo(const Address& address) {
   address.hurry(fd);
   Wire wire(fd);
   const std::string answer = frame("OK");
-  for (std::string packet; wire.receive(packet);)
-    wire.send(answer);
+  std::string large;
+  for (std::string packet; wire.receive(packet);) {
+    const std::size_t comma = packet.find(',');
+    if (packet.front() != 'x' || comma == std::string::npos) {
+      wire.send(answer);
+      continue;
+    }
+    const std::size_t length = std::stoul(packet.substr(comma + 1), nullptr, 16);
+    if (large.size() < length) large = frame("b" + std::string(length, 'v'));
+    wire.send(large);
+  }
 }
 
 double seconds(Clock::time_point since) {

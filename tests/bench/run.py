@@ -24,6 +24,7 @@ LOOP = 7  # instructions of a round of the guest's loop (tests/guests/x86/spin.S
 QEMU = "qemu-system-x86_64"
 PAGE = 4096
 TEXT = 0xc000  # bytes of a large read
+LARGE = 0x1fff0  # of the largest that a packet holds
 
 
 class Stop(Exception):
@@ -100,7 +101,10 @@ def floor(bench, seconds):
     for name, address in (("unix", f"unix:{bench.folder}/echo"), ("tcp", port)):
         child, _ = bench.serve(f"echo-{name}", [str(bench.options.client), "echo", address], address)
         time.sleep(0.05)
-        bench.note(f"echo over {name}", rate(bench.talk(address, [f"rate {seconds} vCont;s:1"])[0]), "/s")
+        small, large = bench.talk(address, [f"rate {seconds} vCont;s:1", f"rate {seconds} x0,{LARGE:x}"])
+        bench.note(f"echo over {name}", rate(small), "/s")
+        if name == "unix":
+            bench.note("echo of 128 KiB", large[2] / large[1] / 1e6, "MB/s")
         bench.end(child)
 
 
@@ -113,6 +117,36 @@ def bare(bench):
     record = json.loads(probe.stdout)
     bench.note("bare KVM_RUN steps", record["quirks"]["steps_per_second"], "/s")
     return record
+
+
+def own_memory(pid, guest):
+    """Resident MiB without the mapping that is the guest's RAM."""
+    total, size = 0, 0
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, *rest = line.split()
+        if name == "Size:":
+            size = int(rest[0]) << 10
+        elif name == "Rss:" and size != guest:
+            total += int(rest[0])
+    return total / 1024
+
+
+def processor_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def idle(bench, name, arguments, image, seconds):
+    """Processor time of a server whose guest has nothing to do."""
+    address = f"unix:{bench.folder}/{name}"
+    child, _ = bench.serve(name, [bench.options.kvmdbg, "run", "--console", "none", "--listen", address,
+                                  *arguments, str(image)], address)
+    time.sleep(1)
+    before = processor_seconds(child.pid)
+    time.sleep(max(2, 2 * seconds))
+    used = (processor_seconds(child.pid) - before) / max(2, 2 * seconds)
+    bench.end(child)
+    bench.note(f"kvmdbg: processor used while the guest {name}", used * 100, "%")
 
 
 def word(text):
@@ -157,17 +191,19 @@ def kvmdbg(bench, record, seconds):
         base, counter, quit_at = symbols["loop"] & -PAGE, symbols["counter"], symbols["quit"]
         extra = [f"rate {seconds} m{base:x},{PAGE:x}",
                  f"rate {seconds} x{base:x},{TEXT:x}", f"rate {seconds} m{base:x},{TEXT:x}",
-                 f"rate 0 m{counter:x},8", f"rate 0 Z2,{quit_at:x},8",
-                 f"run {seconds} vCont;c", f"rate 0 z2,{quit_at:x},8", f"rate 0 m{counter:x},8",
-                 f"run {seconds} vCont;r{base:x},{base + PAGE:x}:1", f"rate 0 m{counter:x},8"]
-        page, x, m, before, _, watched, _, after, ranged, last = measure(
+                 f"rate 0 m{counter:x},8", f"rate 0 Z3,{quit_at + 4:x},4",
+                 f"run {seconds} vCont;c", f"rate 0 z3,{quit_at + 4:x},4", f"rate 0 m{counter:x},8",
+                 f"run {seconds} vCont;r{base:x},{base + PAGE:x}:1", f"rate 0 m{counter:x},8",
+                 f"rate {seconds} x0,{LARGE:x}"]
+        page, x, m, before, _, watched, _, after, ranged, last, large = measure(
             bench, "kvmdbg", address, symbols, seconds, extra)
+        bench.note("kvmdbg: memory by x of 128 KiB", large[2] / large[1] / 1e6, "MB/s")
+        bench.note("kvmdbg: memory beside the guest's", own_memory(child.pid, 128 << 20), "MiB")
         bench.note("kvmdbg: read 4 KiB (m)", rate(page), "/s")
         bench.note("kvmdbg: memory by x", x[2] / x[1] / 1e6, "MB/s")
         bench.note("kvmdbg: memory by m", m[2] / 2 / m[1] / 1e6, "MB/s")
         steps = (word(after[3]) - word(before[3])) * LOOP
-        stepped = "stepped" if not record["works"]["data_watch"] else "hardware"
-        bench.note(f"kvmdbg: instructions under a watch ({stepped})", steps / watched[1], "/s")
+        bench.note("kvmdbg: instructions under a read watch", steps / watched[1], "/s")
         steps = (word(last[3]) - word(after[3])) * LOOP
         bench.note("kvmdbg: steps through a range", steps / ranged[1], "/s")
         bench.end(child)
@@ -179,6 +215,8 @@ def kvmdbg(bench, record, seconds):
         times.append(took)
         bench.end(child)
     bench.note("kvmdbg: start to listening", statistics.median(times) * 1000, "ms")
+    idle(bench, "is stopped", [], image, seconds)
+    idle(bench, "is halted for good", ["--go"], Path(bench.options.guests) / "halt.elf", seconds)
 
 
 def qemu(bench, seconds, hits):
@@ -193,8 +231,14 @@ def qemu(bench, seconds, hits):
         "-display", "none", "-serial", "null", "-no-reboot", "-S", "-gdb", address + ",server=on,wait=off"],
         address)
     bench.note("qemu: start to listening", took * 1000, "ms")
+    symbols = Symbols(image)
+    loop = symbols["loop"]
+    extra = [f"rate {seconds} m{loop & -PAGE:x},7f0", f"rate 0 Z1,{loop:x},1 vCont;c",
+             f"rate {seconds} z1,{loop:x},1 vCont;s:1 Z1,{loop:x},1 vCont;c", f"rate 0 z1,{loop:x},1"]
     try:
-        measure(bench, "qemu", address, Symbols(image), seconds, hits=hits)
+        m, _, hit, _ = measure(bench, "qemu", address, symbols, seconds, extra, hits=hits)
+        bench.note("qemu: memory by m", m[2] / 2 / m[1] / 1e6, "MB/s")
+        bench.note("qemu: hit to hit (z1 s Z1 c)", rate(hit), "/s")
     except (Stop, subprocess.TimeoutExpired) as why:
         log = (Path(bench.folder) / "qemu.log").read_text().strip()
         raise Stop(f"{QEMU} -accel kvm does not debug this guest here: {why} {log[:200]}") from None
@@ -210,11 +254,17 @@ def ratios(rows):
         "kvmdbg's step / echo over unix": ("kvmdbg: step", "echo over unix"),
         "kvmdbg's step over tcp / echo over tcp": ("kvmdbg: step over tcp", "echo over tcp"),
         "kvmdbg's step / bare KVM_RUN steps": ("kvmdbg: step", "bare KVM_RUN steps"),
+        "kvmdbg's continue from a hit / echo over unix":
+            ("kvmdbg: continue from a hit (c)", "echo over unix"),
+        "kvmdbg's x of 128 KiB / echo of the same": ("kvmdbg: memory by x of 128 KiB", "echo of 128 KiB"),
+        "kvmdbg's x of 128 KiB / qemu's m": ("kvmdbg: memory by x of 128 KiB", "qemu: memory by m"),
+        "kvmdbg's continue from a hit / qemu's remove, step, insert, continue":
+            ("kvmdbg: continue from a hit (c)", "qemu: hit to hit (z1 s Z1 c)"),
         "kvmdbg's g / echo over unix": ("kvmdbg: all registers (g)", "echo over unix"),
         "kvmdbg's range step / bare KVM_RUN steps":
             ("kvmdbg: steps through a range", "bare KVM_RUN steps"),
-        "kvmdbg's stepped watch / bare KVM_RUN steps":
-            ("kvmdbg: instructions under a watch (stepped)", "bare KVM_RUN steps"),
+        "kvmdbg's read watch / bare KVM_RUN steps (where it is stepped)":
+            ("kvmdbg: instructions under a read watch", "bare KVM_RUN steps"),
         **{f"kvmdbg / qemu: {what}": (f"kvmdbg: {what}", f"qemu: {what}") for what in (
             "step", "all registers (g)", "read 1 KiB (m)", "insert and remove (Z0 z0)",
             "break, continue, hit (Z0 c z0)", "continue from a hit (c)")},

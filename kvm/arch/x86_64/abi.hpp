@@ -158,6 +158,8 @@ inline constexpr std::uint64_t cr0_pe = 1, cr0_pg = 1ull << 31;
 inline constexpr std::uint64_t cr4_pse = 1u << 4, cr4_pae = 1u << 5, cr4_la57 = 1u << 12;
 inline constexpr std::uint64_t efer_lma = 1u << 10, efer_nxe = 1u << 11;
 
+inline constexpr std::uint32_t msr_kernel_gs_base = 0xc0000102;
+
 // DR6 (SDM vol. 3, 18.2.3): active-low bits read as one when clear.
 inline constexpr std::uint64_t dr6_fixed = 0xffff0ff0, dr6_bd = 1u << 13, dr6_bs = 1u << 14;
 

@@ -110,6 +110,7 @@ void X86Cpu::exited() {
   sregs_.reset();
   xsave_.clear();
   debugregs_.reset();
+  kernel_gs_base_.reset();
   sync_valid_ = facts_.sync_registers;
   may_wait_ =
       vcpu_.run_page().exit_reason != KVM_EXIT_DEBUG || before_.instruction.kind == Kind::hlt;
@@ -228,7 +229,7 @@ bool X86Cpu::at_hand(RegisterId id) const {
   case RegisterGroup::fpu:
     return !xsave_.empty();
   case RegisterGroup::msr:
-    break;
+    return msr_index(id) == msr_kernel_gs_base && kernel_gs_base_.has_value();
   }
   return false;
 }
@@ -245,7 +246,7 @@ Result<Bytes> X86Cpu::read(RegisterId id) {
   case RegisterGroup::system:
     return read_system(id);
   case RegisterGroup::msr:
-    return little_endian(TRY(read_msr(msr_index(id))), bytes);
+    return little_endian(TRY(read_stable_msr(msr_index(id))), bytes);
   case RegisterGroup::debug:
     return little_endian(*TRY(debug_field(debug_register(id))), bytes);
   case RegisterGroup::fpu:
@@ -334,6 +335,13 @@ Result<std::uint64_t*> X86Cpu::debug_field(unsigned number_of) {
   return &debugregs_->db[number_of];
 }
 
+/// The one MSR that every g asks for changes only by the guest's doing: it is kept while parked.
+Result<std::uint64_t> X86Cpu::read_stable_msr(std::uint32_t msr) {
+  if (msr != msr_kernel_gs_base) return read_msr(msr);
+  if (!kernel_gs_base_) kernel_gs_base_ = TRY(read_msr(msr));
+  return *kernel_gs_base_;
+}
+
 Result<std::uint64_t> X86Cpu::read_msr(std::uint32_t msr) {
   OneMsr request;
   request.entry.index = msr;
@@ -343,6 +351,7 @@ Result<std::uint64_t> X86Cpu::read_msr(std::uint32_t msr) {
 }
 
 Status X86Cpu::write_msr(std::uint32_t msr, std::uint64_t value) {
+  kernel_gs_base_.reset();
   OneMsr request;
   request.entry = {msr, 0, value};
   const int done = TRY(vcpu_.ioctl(set_msrs, &request));

@@ -31,6 +31,7 @@ public:
   Result<StepPlan> begin_step() override;
   Result<bool> end_step() override;
   Result<bool> step_progressed() override;
+  Result<bool> emulate(ByteView code, const WriteFilter& may_write) override;
   Result<std::vector<Access>> accesses() override;
   Result<std::optional<Trap>> decode_exit() override;
   Status pass_to_guest(const Trap& trap) override;
@@ -47,6 +48,7 @@ private:
   Result<Bytes> read_system(RegisterId id);
   Status write_system(RegisterId id, std::uint64_t value);
   Status load_selector(Segment& segment, std::string_view name, std::uint16_t selector);
+  Result<std::uint64_t> read_stable_msr(std::uint32_t index);
   Result<std::uint64_t> read_msr(std::uint32_t index);
   Status write_msr(std::uint32_t index, std::uint64_t value);
   Result<std::uint64_t*> debug_field(unsigned number);
@@ -96,6 +98,7 @@ private:
   std::optional<Sregs> sregs_;
   Bytes xsave_; ///< empty: not read yet
   std::optional<DebugRegs> debugregs_;
+  std::optional<std::uint64_t> kernel_gs_base_;
   bool regs_dirty_ = false;
   bool may_wait_ = true;    ///< the last exit does not rule it out
   bool sync_valid_ = false; ///< kvm_run holds the registers of the last exit

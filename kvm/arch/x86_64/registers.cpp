@@ -1,5 +1,6 @@
 #include "kvm/arch/x86_64/registers.hpp"
 
+#include "kvm/arch/x86_64/abi.hpp"
 #include "kvm/arch/x86_64/core_notes.hpp"
 
 #include <array>
@@ -313,7 +314,7 @@ SystemField system_field(RegisterId id) {
 }
 
 std::uint32_t msr_index(RegisterId id) {
-  if (index(id) == reg_k_gs_base) return 0xc0000102;
+  if (index(id) == reg_k_gs_base) return msr_kernel_gs_base;
   return own_msrs[index(id) - first_msr].index;
 }
 

@@ -7,7 +7,8 @@
 namespace kdbg::kvm::x86 {
 namespace {
 
-constexpr std::uint64_t present = 1, writable = 2, user = 4, large = 1u << 7;
+constexpr std::uint64_t present = 1, writable = 2, user = 4, accessed = 1u << 5, dirty = 1u << 6,
+                        large = 1u << 7;
 constexpr std::uint64_t no_execute = 1ull << 63;
 constexpr std::uint64_t address_bits = 0x000ffffffffff000;
 
@@ -113,6 +114,8 @@ walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear, Deta
                                (mode.entry_bytes == 8 || (paging.cr4 & cr4_pse) != 0);
     if (page_size_bit || depth + 1 == mode.levels.size()) {
       out.page_size = std::uint64_t{1} << level.shift;
+      out.accessed = (entry & accessed) != 0;
+      out.dirty = (entry & dirty) != 0;
       out.physical = GuestPhys{frame_of(entry, level.shift, mode.entry_bytes) +
                                (linear & (out.page_size - 1))};
       return out;
