@@ -14,6 +14,7 @@ struct Capabilities {
   bool single_step = false;
   bool software_points = false;
   bool hardware_watch = false;    ///< a watch costs nothing while it does not hit
+  bool protected_watch = false;   ///< a write watch costs an exit for each write to its pages
   bool stepped_watch = false;     ///< a watch is possible by single-stepping: slow
   bool block_interrupts = false;  ///< a step does not land in an interrupt handler
   std::vector<std::string> notes; ///< one line each: what this host cannot do, or does its own way

@@ -14,6 +14,7 @@ Capabilities capabilities_of(const HostFacts& facts, const Arch& arch) {
   out.software_points =
       facts.int3_exit || facts.int3_internal_error || facts.hardware_exec || facts.single_step;
   out.hardware_watch = facts.data_watch;
+  out.protected_watch = facts.write_protect;
   out.stepped_watch = facts.single_step;
   out.block_interrupts = facts.block_interrupts;
   out.notes = facts.notes;

@@ -41,7 +41,9 @@ Answer insert(Conversation& c, std::string_view arguments) {
   const Capabilities& can = c.target().capabilities();
   // An empty answer makes gdb watch by stepping itself. Never for the others: gdb would then write
   // breakpoint instructions into guest memory on its own.
-  if (is_watch(point.kind) && !can.hardware_watch && !can.stepped_watch) return say_unknown();
+  const bool watches = can.hardware_watch || can.stepped_watch ||
+                       (can.protected_watch && point.kind == PointKind::write);
+  if (is_watch(point.kind) && !watches) return say_unknown();
   TRY(c.session.execute(InsertPoint{c.general, point}));
   return say_ok();
 }

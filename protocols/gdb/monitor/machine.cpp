@@ -27,6 +27,7 @@ Output capabilities(Conversation& c, std::string_view) {
   text += fmt::format("single step        {}\n", yes_no(can.single_step));
   text += fmt::format("software points    {}\n", yes_no(can.software_points));
   text += fmt::format("hardware watch     {}\n", yes_no(can.hardware_watch));
+  text += fmt::format("protected watch    {}\n", yes_no(can.protected_watch));
   text += fmt::format("stepped watch      {}\n", yes_no(can.stepped_watch));
   text += fmt::format("interrupts blocked {}\n", yes_no(can.block_interrupts));
   for (const std::string& line : can.notes) {
