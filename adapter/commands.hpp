@@ -15,6 +15,15 @@ struct ReadRegister {
   Result<Reply> apply(Caller c) const { return c.target.read_register(vcpu, id); }
 };
 
+struct ReadRegisters {
+  using Reply = std::vector<Result<Bytes>>;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "read_registers";
+  VcpuId vcpu;
+  std::span<const RegisterId> ids;
+  Result<Reply> apply(Caller c) const { return c.target.read_registers(vcpu, ids); }
+};
+
 struct WriteRegister {
   using Reply = Done;
   static constexpr Access access = Access::change;

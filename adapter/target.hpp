@@ -52,6 +52,15 @@ public:
 
   /// Little-endian bytes of the table's width. Needs a stopped guest.
   virtual Result<Bytes> read_register(VcpuId vcpu, RegisterId id) = 0;
+  /// Several at once, each as read_register would answer, in order.
+  virtual std::vector<Result<Bytes>> read_registers(VcpuId vcpu, std::span<const RegisterId> ids) {
+    std::vector<Result<Bytes>> out;
+    out.reserve(ids.size());
+    for (const RegisterId id : ids) {
+      out.push_back(read_register(vcpu, id));
+    }
+    return out;
+  }
   /// Takes effect or fails with a reason. Needs a stopped guest.
   virtual Status write_register(VcpuId vcpu, RegisterId id, ByteView value) = 0;
 

@@ -66,6 +66,30 @@ Result<Bytes> Engine::read_register(VcpuId id, RegisterId reg) {
   return vmm_.cpu(id).at_hand(reg) ? read() : on_vcpu(id, read);
 }
 
+/// With one visit to the vCPU's thread at most.
+std::vector<Result<Bytes>> Engine::read_registers(VcpuId id, std::span<const RegisterId> ids) {
+  const bool valid = check(id, true) && std::all_of(ids.begin(), ids.end(), [&](RegisterId reg) {
+                       return index(reg) < arch().registers.size();
+                     });
+  if (!valid) return Target::read_registers(id, ids); // says what is wrong with each
+  Cpu& cpu = vmm_.cpu(id);
+  std::vector<Result<Bytes>> out;
+  out.reserve(ids.size());
+  const auto read = [&] {
+    for (const RegisterId reg : ids) {
+      out.push_back(cpu.read(reg));
+    }
+  };
+  const bool at_hand =
+      std::all_of(ids.begin(), ids.end(), [&](RegisterId reg) { return cpu.at_hand(reg); });
+  if (at_hand) {
+    read();
+  } else {
+    vmm_.on_vcpu(id, read);
+  }
+  return out;
+}
+
 Status Engine::write_register(VcpuId id, RegisterId reg, ByteView value) {
   TRY(check(id, true));
   if (index(reg) >= arch().registers.size()) {

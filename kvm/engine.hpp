@@ -23,6 +23,7 @@ public:
   bool running() const override { return running_; }
   const Stop& stop() const override { return stop_; }
   Result<Bytes> read_register(VcpuId vcpu, RegisterId id) override;
+  std::vector<Result<Bytes>> read_registers(VcpuId vcpu, std::span<const RegisterId> ids) override;
   Status write_register(VcpuId vcpu, RegisterId id, ByteView value) override;
   Result<Bytes> read_memory(VcpuId vcpu, Address at, std::size_t length) override;
   Status write_memory(VcpuId vcpu, Address at, ByteView data) override;

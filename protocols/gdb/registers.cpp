@@ -29,10 +29,25 @@ Result<RegisterId> parse_number(const Conversation& c, Scanner& scanner) {
 }
 
 Answer read_all(Conversation& c, std::string_view) {
-  std::string text;
   const auto registers = c.target().arch().registers;
+  std::vector<RegisterId> ids;
+  std::size_t length = 0;
   for (std::size_t i = 0; i < registers.size(); ++i) {
-    if (registers[i].in_g) text += TRY(read_shown(c, c.general, static_cast<RegisterId>(i)));
+    if (!registers[i].in_g) continue;
+    ids.push_back(static_cast<RegisterId>(i));
+    length += digits(registers[i]);
+  }
+  const auto values = TRY(c.session.execute(ReadRegisters{c.general, ids}));
+  std::string text;
+  text.reserve(length);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (values[i]) {
+      append_hex(text, *values[i]);
+    } else if (values[i].error().code == Code::unsupported) {
+      text.append(digits(registers[index(ids[i])]), 'x');
+    } else {
+      return values[i].error();
+    }
   }
   return say(std::move(text));
 }

@@ -24,14 +24,19 @@ std::string_view text_of(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::string to_hex(ByteView bytes) {
+void append_hex(std::string& text, ByteView bytes) {
   static constexpr std::string_view digits = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
+  std::size_t at = text.size();
+  text.resize(at + bytes.size() * 2);
   for (std::byte b : bytes) {
-    text += digits[std::to_integer<std::size_t>(b) >> 4];
-    text += digits[std::to_integer<std::size_t>(b) & 15];
+    text[at++] = digits[std::to_integer<std::size_t>(b) >> 4];
+    text[at++] = digits[std::to_integer<std::size_t>(b) & 15];
   }
+}
+
+std::string to_hex(ByteView bytes) {
+  std::string text;
+  append_hex(text, bytes);
   return text;
 }
 

@@ -11,6 +11,7 @@ ByteView bytes_of(std::string_view text);
 std::string_view text_of(ByteView bytes);
 
 std::string to_hex(ByteView bytes);
+void append_hex(std::string& text, ByteView bytes);
 /// bad_request for an odd count of digits or anything that is not one.
 Result<Bytes> from_hex(std::string_view digits);
 std::optional<unsigned> hex_digit(char c);
