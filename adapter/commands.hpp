@@ -84,6 +84,16 @@ struct SearchCore {
   Result<Reply> apply(Caller c) const { return search_vmcoreinfo(c.target, from); }
 };
 
+struct Disassemble {
+  using Reply = std::vector<CodeLine>;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "disassemble";
+  VcpuId vcpu;
+  std::uint64_t at;
+  std::size_t count;
+  Result<Reply> apply(Caller c) const { return c.target.disassemble(vcpu, at, count); }
+};
+
 struct InsertPoint {
   using Reply = Done;
   static constexpr Access access = Access::change;

@@ -27,6 +27,13 @@ struct PointState {
   std::uint64_t hits = 0;
 };
 
+/// One instruction.
+struct CodeLine {
+  std::uint64_t address = 0; ///< linear
+  Bytes bytes;
+  std::string text; ///< "mov %rax, %rbx"; "(bad)" where it is none
+};
+
 struct Translation {
   GuestPhys physical;
   std::uint64_t page_size = 0; ///< bytes; 0 when paging is off
@@ -73,6 +80,13 @@ public:
   virtual Result<Translation> translate(VcpuId vcpu, Address at) = 0;
   /// All memory, RAM and ROM: sorted, disjoint, not empty. Whole pages of 4 KiB.
   virtual std::vector<MemoryRange> memory_ranges() const = 0;
+
+  /// The code at a linear address, in the vCPU's present mode. Needs a stopped guest.
+  virtual Result<std::vector<CodeLine>> disassemble([[maybe_unused]] VcpuId vcpu,
+                                                    [[maybe_unused]] std::uint64_t at,
+                                                    [[maybe_unused]] std::size_t count) {
+    return Error{Code::unsupported, "this machine's code is not disassembled here"};
+  }
 
   /// Needs a stopped guest. Fails when no strategy is left (no_free_slot, unsupported). What it
   /// costs in the guest happens at the next resume, once for all changes. `at.space` current is

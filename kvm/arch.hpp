@@ -171,6 +171,8 @@ public:
   /// Carries out `code`, the instruction at pc, without entering the guest, where that is plain
   /// and leaves the guest as the CPU would. False: it is not, and nothing has happened.
   virtual Result<bool> emulate(ByteView code, const WriteFilter& may_write) = 0;
+  /// `code`, which is at the linear address `at`, as it would be run now.
+  virtual Result<std::vector<CodeLine>> disassemble(ByteView code, std::uint64_t at) = 0;
   /// Memory that the instruction at pc is about to touch.
   virtual Result<std::vector<Access>> accesses() = 0;
 

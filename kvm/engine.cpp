@@ -164,6 +164,15 @@ Result<Bytes> Engine::read_memory(VcpuId id, Address at, std::size_t length) {
   return out;
 }
 
+Result<std::vector<CodeLine>> Engine::disassemble(VcpuId id, std::uint64_t at, std::size_t count) {
+  constexpr std::size_t longest = 16; // bytes of an instruction, and no architecture has more
+  TRY(check(id, true));
+  const Bytes code = TRY(read_memory(id, Address{at}, count * longest));
+  auto lines = TRY(with_registers(id, [&] { return vmm_.cpu(id).disassemble(code, at); }));
+  lines.resize(std::min(lines.size(), count));
+  return lines;
+}
+
 Status Engine::write_memory(VcpuId id, Address at, ByteView data) {
   TRY(check(id, true));
   // Find every page first, so that a hole anywhere leaves all of it unwritten.

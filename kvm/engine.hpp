@@ -29,6 +29,8 @@ public:
   Status write_memory(VcpuId vcpu, Address at, ByteView data) override;
   Result<Translation> translate(VcpuId vcpu, Address at) override;
   std::vector<MemoryRange> memory_ranges() const override { return vmm_.memory().extent(); }
+  Result<std::vector<CodeLine>>
+  disassemble(VcpuId vcpu, std::uint64_t at, std::size_t count) override;
   Status insert(VcpuId vcpu, const Point& point) override;
   Status remove(const Point& point) override;
   std::vector<PointState> points() const override;

@@ -130,11 +130,12 @@ TEST_CASE("the linear pc is pc, where there are no segments") {
   GdbClient client(machine);
   client.ask("Hg2");
   CHECK(monitor(client, "linear-pc") == "pc 0x1010\n"
-                                        "linear 0x1010: 101112131415161718191a1b1c1d1e1f\n"
-                                        "set architecture i386:x86-64\n"
-                                        "x/5i 0x1010\n");
-  machine.target.poke(VcpuId{1}, fakes::toy_pc, 0x2000);
-  CHECK_THAT(monitor(client, "linear-pc"), Contains("linear 0x2000: no memory at 0x2000\n"));
+                                        "linear 0x1010\n"
+                                        "this machine's code is not disassembled here\n");
+  CHECK_THAT(monitor(client, "disas"), Contains("error: "));
+  CHECK_THAT(monitor(client, "disas 1000 0"), Contains("0x0 instructions: 1 to 0x3e8"));
+  CHECK_THAT(monitor(client, "disas 1000 3e9"), Contains("1 to 0x3e8"));
+  CHECK_THAT(monitor(client, "disas here"), Contains("address expected"));
 }
 
 TEST_CASE("clients are listed, and run control passes between them") {

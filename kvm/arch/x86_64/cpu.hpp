@@ -32,6 +32,10 @@ public:
   Result<bool> end_step() override;
   Result<bool> step_progressed() override;
   Result<bool> emulate(ByteView code, const WriteFilter& may_write) override;
+  Result<std::vector<CodeLine>> disassemble(ByteView code, std::uint64_t at) override {
+    TRY(load_sregs());
+    return x86::disassemble(code, at, code_mode(*sregs_));
+  }
   Result<std::vector<Access>> accesses() override;
   Result<std::optional<Trap>> decode_exit() override;
   Status pass_to_guest(const Trap& trap) override;

@@ -1,6 +1,7 @@
 #include "kvm/arch/x86_64/decode.hpp"
 
 #include <Zydis/Zydis.h>
+#include <array>
 
 namespace kdbg::kvm::x86 {
 namespace {
@@ -219,6 +220,34 @@ std::vector<Access> accesses(ByteView code, const Regs& regs, const Sregs& sregs
     }
     out.push_back(access_of(instruction, operand, regs, sregs, mode));
     out.back().address += bit_string_offset(instruction, operands, regs);
+  }
+  return out;
+}
+
+/// gdb keeps to 64-bit code while it is connected to a 64-bit CPU, so the text is made here.
+std::vector<CodeLine> disassemble(ByteView code, std::uint64_t at, CodeMode mode) {
+  const ZydisDecoder decoder = decoder_for(mode);
+  ZydisFormatter formatter;
+  ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_ATT);
+  std::vector<CodeLine> out;
+  while (!code.empty()) {
+    ZydisDecodedInstruction instruction;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    std::array<char, 128> text{};
+    const bool decoded = ZYAN_SUCCESS(
+        ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands));
+    // cut off at the end, not bad
+    if (!decoded && !out.empty() && code.size() < ZYDIS_MAX_INSTRUCTION_LENGTH) break;
+    const std::uint8_t length = decoded ? instruction.length : 1;
+    if (decoded) {
+      ZydisFormatterFormatInstruction(&formatter, &instruction, operands,
+                                      instruction.operand_count_visible, text.data(), text.size(),
+                                      at, nullptr);
+    }
+    out.push_back(
+        {at, Bytes(code.begin(), code.begin() + length), decoded ? text.data() : "(bad)"});
+    at += length;
+    code = code.subspan(length);
   }
   return out;
 }

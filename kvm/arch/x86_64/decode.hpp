@@ -34,6 +34,9 @@ struct Instruction {
 
 Instruction decode(ByteView code, CodeMode mode);
 
+/// All of `code`, which begins at the linear address `at`, in AT&T's syntax.
+std::vector<CodeLine> disassemble(ByteView code, std::uint64_t at, CodeMode mode);
+
 /// Memory operands, implicit ones (stack, strings) included, at their linear addresses.
 std::vector<Access> accesses(ByteView code, const Regs& regs, const Sregs& sregs);
 

@@ -55,10 +55,10 @@ Result<std::optional<std::uint64_t>> read_named(Conversation& c, std::string_vie
   return std::optional(value);
 }
 
-/// Where code is fetched, and how gdb is made to disassemble it.
+/// Where code is fetched.
 struct CodePlace {
   std::uint64_t pc = 0, base = 0, linear = 0;
-  std::string_view bits, gdb_name;
+  std::string_view bits;
 };
 
 /// The width of x86 code (SDM vol. 3, 3.4.5): by the code segment's L bit in long mode, else by
@@ -66,10 +66,10 @@ struct CodePlace {
 CodePlace
 x86_place(std::uint64_t pc, std::uint64_t base, std::uint64_t attributes, bool long_mode) {
   const bool wide = long_mode && (attributes >> 13 & 1) != 0;
-  if (wide) return {pc, 0, pc, "64-bit", "i386:x86-64"};
+  if (wide) return {pc, 0, pc, "64-bit"};
   const std::uint64_t linear = (base + pc) & 0xffffffff;
   const bool bits32 = (attributes >> 14 & 1) != 0;
-  return {pc, base, linear, bits32 ? "32-bit" : "16-bit", bits32 ? "i386" : "i8086"};
+  return {pc, base, linear, bits32 ? "32-bit" : "16-bit"};
 }
 
 Result<CodePlace> code_place(Conversation& c) {
@@ -78,8 +78,16 @@ Result<CodePlace> code_place(Conversation& c) {
   const auto base = TRY(read_named(c, "cs_base"));
   const auto attributes = TRY(read_named(c, "cs_attr"));
   const auto efer = TRY(read_named(c, "efer"));
-  if (!base || !attributes || !efer) return CodePlace{pc, 0, pc, {}, arch.gdb_name};
+  if (!base || !attributes || !efer) return CodePlace{pc, 0, pc, {}};
   return x86_place(pc, *base, *attributes, (*efer >> 10 & 1) != 0);
+}
+
+std::string render(const std::vector<CodeLine>& lines) {
+  std::string text;
+  for (const CodeLine& line : lines) {
+    text += fmt::format("  {:#x}: {:<22} {}\n", line.address, to_hex(line.bytes), line.text);
+  }
+  return text;
 }
 
 Output linear_pc(Conversation& c, std::string_view) {
@@ -88,10 +96,23 @@ Output linear_pc(Conversation& c, std::string_view) {
   if (!place.bits.empty()) {
     text += fmt::format(", code segment at {:#x}, {}", place.base, place.bits);
   }
-  const auto code = c.session.execute(ReadMemory{c.general, Address{place.linear}, 16});
-  text +=
-      fmt::format("\nlinear {:#x}: {}\n", place.linear, code ? to_hex(*code) : code.error().what);
-  return text + fmt::format("set architecture {}\nx/5i {:#x}\n", place.gdb_name, place.linear);
+  text += fmt::format("\nlinear {:#x}\n", place.linear);
+  const auto code = c.session.execute(Disassemble{c.general, place.linear, 5});
+  return text + (code ? render(*code) : fmt::format("{}\n", code.error().what));
+}
+
+/// ADDR [COUNT]
+Output disassemble(Conversation& c, std::string_view arguments) {
+  constexpr std::uint64_t usual = 10, most = 1000;
+  Scanner scanner(arguments);
+  const std::string_view where = scanner.until(' ');
+  const std::uint64_t at = where.empty() ? TRY(code_place(c)).linear : TRY(parse_address(where));
+  const std::uint64_t count = scanner.done() ? usual : TRY(scanner.hex("count"));
+  TRY(scanner.finish());
+  if (count == 0 || count > most) {
+    return Error{Code::bad_request, fmt::format("{:#x} instructions: 1 to {:#x}", count, most)};
+  }
+  return render(TRY(c.session.execute(Disassemble{c.general, at, count})));
 }
 
 constexpr Command commands[] = {
@@ -104,9 +125,14 @@ constexpr Command commands[] = {
     {"linear-pc", "", "where the next instruction really is",
      "gdb takes pc for an address, but in real mode and with segments that have a base the code "
      "is\n"
-     "at the segment's base plus pc. Shows the linear address, the bytes there, and the two gdb\n"
-     "commands that disassemble them.\n",
+     "at the segment's base plus pc. Shows the linear address and the code there as the CPU runs "
+     "it.\n",
      &linear_pc},
+    {"disas", "[ADDR] [N]", "code as this vCPU would run it, in its mode",
+     "N instructions (10, hex) at the linear address ADDR (hex), or at the next one. gdb's own "
+     "x/i\n"
+     "takes all code for 64-bit code while it is connected to a 64-bit CPU.\n",
+     &disassemble},
 };
 
 } // namespace
