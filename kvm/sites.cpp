@@ -107,8 +107,14 @@ Status Sites::lift(GuestMemory& memory, GuestPhys at) {
   return take_out(memory, at.value, patches_.at(at.value).original);
 }
 
+/// What stands there now is the guest's: only if it is not what was put there for the step has the
+/// guest written over it.
 Status Sites::restore(GuestMemory& memory, GuestPhys at) {
-  return install(memory, at);
+  const Patch lifted = patches_.at(at.value);
+  TRY(install(memory, at));
+  Patch& patch = patches_.at(at.value);
+  patch.overwritten = lifted.overwritten || patch.original != lifted.original;
+  return Done{};
 }
 
 bool Sites::unsettled() const {

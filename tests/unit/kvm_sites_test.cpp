@@ -571,6 +571,23 @@ TEST_CASE("an instruction is lifted for a step and put back, also over a byte wr
   CHECK(rig.ram[0x1000] == std::byte{0x99});
 }
 
+TEST_CASE("an instruction that was lifted is not taken for one that the guest wrote over") {
+  HostFacts facts = hardware();
+  facts.write_protect = true;
+  Rig rig(facts);
+  rig.have({software(0x11000)});
+  REQUIRE(rig.sites.lift(rig.memory, GuestPhys{0x1000}));
+  REQUIRE(rig.sites.restore(rig.memory, GuestPhys{0x1000}));
+  REQUIRE(rig.place());
+  CHECK(rig.of(software(0x11000)).method == Method::instruction); // no slot for it
+  CHECK_FALSE(rig.of(software(0x11000)).guarded);
+  REQUIRE(rig.sites.lift(rig.memory, GuestPhys{0x1000}));
+  rig.ram[0x1000] = std::byte{0x99};
+  REQUIRE(rig.sites.restore(rig.memory, GuestPhys{0x1000}));
+  REQUIRE(rig.place());
+  CHECK(rig.of(software(0x11000)).method == Method::slots);
+}
+
 TEST_CASE("withdrawn instructions are found and installed anew at the next run") {
   Rig rig(hardware());
   rig.have({software(0x11000)});
