@@ -51,20 +51,20 @@ Verdict Engine::before_run(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   // Before the look at halting(): a later kick sets it again.
   vmm_.vcpu(id).run_page().immediate_exit = 0;
-  if (run.completing) {
+  bool enter_first = false;
+  if (std::exchange(run.completing, false)) {
     catch_exit(id);
     // Whoever will look at this vCPU must find the served exit completed; a free run does it by
-    // itself.
-    const bool settle = run.stepping || vmm_.halting();
-    run.completing = false;
-    if (settle) {
+    // itself, at the next entry, which a halt from here on must not prevent.
+    enter_first = !run.stepping && !vmm_.halting();
+    if (!enter_first) {
       auto completed = vmm_.vcpu(id).complete_exit();
       const Verdict verdict = after_exit(id, completed);
       if (verdict != Verdict::enter) return verdict;
     }
   }
   if (run.halted && !run.stepping) return Verdict::park;
-  while (!vmm_.halting()) {
+  while (std::exchange(enter_first, false) || !vmm_.halting()) {
     auto done = prepare_entry(id);
     if (!done) return crashed(id, done.error().what);
     if (!*done) return Verdict::enter;

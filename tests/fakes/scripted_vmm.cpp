@@ -46,7 +46,24 @@ void ScriptedVmm::release(std::span<const VcpuId> ids) {
   });
 }
 
+bool ScriptedVmm::halting() const {
+  if (halts_at_look != 0 && --halts_at_look == 0) {
+    halting_ = true;
+    for (const auto& vcpu : vcpus_)
+      vcpu->run_page().immediate_exit = 1;
+  }
+  return halting_;
+}
+
+Status ScriptedVmm::intercept(const Intercepts& wanted) {
+  intercepted = refuses_intercept ? Intercepts{} : wanted;
+  if (refuses_intercept) return Error{Code::kernel, "injected failure", 22};
+  return Done{};
+}
+
 Status ScriptedVmm::protect(std::span<const std::uint64_t> pages) {
+  if (refuses_protect_in >= 0 && refuses_protect_in-- == 0)
+    return Error{Code::kernel, "injected failure", 12};
   protected_pages.assign(pages.begin(), pages.end());
   kernel.read_only = protected_pages;
   return Done{};

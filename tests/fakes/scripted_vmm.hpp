@@ -22,6 +22,10 @@ public:
   unsigned served = 0;                        ///< exits that the "devices" saw
   std::vector<std::uint64_t> protected_pages; ///< as the engine asked last
   kvm::Intercepts intercepted;                ///< the same
+  bool refuses_intercept = false;             ///< half of it is done: none of the old ones is left
+  int refuses_protect_in = -1; ///< the nth from now (0-based) fails, changing nothing
+  /// The nth look at halting() from now is the first that says yes, the kick having just come.
+  mutable unsigned halts_at_look = 0;
 
   /// Runs posted work until there is none.
   void drain() { drain_some(1000); }
@@ -36,14 +40,11 @@ public:
   void on_vcpu(VcpuId, const std::function<void()>& work) override { work(); }
   void release(std::span<const VcpuId> ids) override;
   void halt() override { halting_ = true; }
-  bool halting() const override { return halting_; }
+  bool halting() const override;
   void post(std::function<void()> work) override { posted_.push_back(std::move(work)); }
   void hide_pause(std::chrono::nanoseconds) override {}
   Status protect(std::span<const std::uint64_t> pages) override;
-  Status intercept(const kvm::Intercepts& wanted) override {
-    intercepted = wanted;
-    return Done{};
-  }
+  Status intercept(const kvm::Intercepts& wanted) override;
   Status reset() override { return Done{}; }
   Result<std::string> console(std::string_view) override { return std::string(); }
 
@@ -54,7 +55,7 @@ private:
   std::vector<std::unique_ptr<kvm::Vcpu>> vcpus_;
   std::vector<std::unique_ptr<kvm::Cpu>> cpus_;
   std::deque<std::function<void()>> posted_;
-  bool halting_ = false;
+  mutable bool halting_ = false;
 };
 
 } // namespace kdbg::test

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cerrno>
 
 using namespace kdbg;
@@ -540,4 +541,19 @@ TEST_CASE(
   CHECK(rig.last<Caught>() != nullptr);
   CHECK(rig.last<Stepped>() != nullptr);
   CHECK(rig.vmm.rip() == entry + 4);
+}
+
+TEST_CASE("no vCPU parks with a served exit that is not completed, whenever the halt comes") {
+  for (unsigned look = 1; look < 8; ++look) {
+    Rig rig(hardware(), {0xe6, 0x80, 0x90, 0xeb, 0xfb}); // out; nop; jmp
+    REQUIRE(rig.engine.resume(Resume{std::vector{Motion::run}}));
+    rig.vmm.halts_at_look = look;
+    rig.vmm.kernel.log.clear();
+    rig.vmm.drain_some(1);
+    const auto runs =
+        std::count(rig.vmm.kernel.log.begin(), rig.vmm.kernel.log.end(), std::uint64_t{KVM_RUN});
+    INFO("look " << look << ", " << runs << " entries, " << rig.vmm.served << " exits served");
+    // one entry leads to the first exit, and each is completed by another
+    CHECK((runs > rig.vmm.served || (runs == 0 && rig.vmm.served == 0)));
+  }
 }
