@@ -103,6 +103,7 @@ Status Engine::intercept() {
   Intercepts wanted = TRY(sites_.intercepts());
   if (wanted == intercepted_) return Done{};
   TRY(vmm_.intercept(wanted));
+  intercepted_.reset(); // a failure may leave half of it done
   intercepted_ = std::move(wanted);
   return Done{};
 }

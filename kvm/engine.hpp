@@ -163,8 +163,8 @@ private:
     bool open = false;               ///< no page is protected
   };
   std::optional<Alone> alone_;
-  std::vector<std::uint64_t> protected_; ///< pages: guest-physical, sorted
-  Intercepts intercepted_;
+  std::vector<std::uint64_t> protected_;                 ///< pages: guest-physical, sorted
+  std::optional<Intercepts> intercepted_ = Intercepts{}; ///< nothing: not known
   bool interrupt_wanted_ = false;
   std::optional<ClientId> interrupted_by_;
   bool halt_check_ = false;  ///< paused to see whether anything can still wake the guest

@@ -148,7 +148,11 @@ void Engine::finish_phase() {
     VcpuRun& run = runs_[index(alone->vcpu)];
     Status restored =
         alone->lifted ? sites_.restore(vmm_.memory(), *alone->lifted) : Status{Done{}};
-    if (restored && alone->open) restored = vmm_.protect(protected_);
+    if (alone->open) {
+      auto again = vmm_.protect(protected_);
+      if (!again) protected_.clear(); // they are open, and the next run protects them
+      if (restored) restored = again;
+    }
     if (!restored) run.reasons.emplace_back(Crashed{restored.error().what});
     if (run.off_site) solo_.push_back(alone->vcpu); // paused before its step was done
   }
@@ -301,7 +305,7 @@ Status Engine::withdraw() {
   if (!protected_.empty()) TRY(vmm_.protect({}));
   protected_.clear();
   if (intercepted_ != Intercepts{}) TRY(vmm_.intercept({}));
-  intercepted_ = {};
+  intercepted_ = Intercepts{};
   return Done{};
 }
 

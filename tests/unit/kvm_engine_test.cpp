@@ -557,3 +557,38 @@ TEST_CASE("no vCPU parks with a served exit that is not completed, whenever the 
     CHECK((runs > rig.vmm.served || (runs == 0 && rig.vmm.served == 0)));
   }
 }
+
+TEST_CASE("pages whose protection could not be restored are protected by the next run") {
+  HostFacts facts = emulating();
+  facts.write_protect = true;
+  Rig rig(facts, {0xff, 0x07, 0xff, 0x07, 0xf4});
+  rig.vmm.kernel.fails_on_read_only = true;
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ScriptedVmm::data, 4)));
+  rig.vmm.refuses_protect_in = 2; // protected; open; and again
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.last<Crashed>() != nullptr);
+  CHECK(rig.vmm.protected_pages.empty());
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.vmm.protected_pages == std::vector{ScriptedVmm::data});
+  CHECK(rig.last<HitWatch>() != nullptr);
+  CHECK(rig.last<Crashed>() == nullptr);
+}
+
+TEST_CASE("what KVM is to hand over is told anew after a failure in the middle of it") {
+  HostFacts facts = hardware();
+  facts.register_exits = true;
+  Rig rig(facts, {0xf4});
+  const Point one = at(PointKind::msr, 0x10), other = at(PointKind::msr, 0x20);
+  REQUIRE(rig.engine.insert(VcpuId{0}, one));
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.vmm.intercepted.registers.size() == 1);
+  REQUIRE(rig.engine.insert(VcpuId{0}, other));
+  rig.vmm.refuses_intercept = true;
+  CHECK_FALSE(rig.resume(Motion::run));
+  rig.vmm.refuses_intercept = false;
+  REQUIRE(rig.engine.remove(other));
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.vmm.intercepted.registers.size() == 1);
+  REQUIRE(rig.engine.withdraw());
+  CHECK(rig.vmm.intercepted == Intercepts{});
+}
