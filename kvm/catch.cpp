@@ -81,7 +81,7 @@ void Engine::catch_exit(VcpuId id) {
 /// Handed over because somebody catches it: done for the guest as KVM would have.
 Verdict Engine::on_register_exit(VcpuId id) {
   if (auto served = vmm_.cpu(id).serve_register_exit(); !served) {
-    return crashed(id, served.error().what);
+    return stop_here(id, Crashed{served.error().what});
   }
   return before_run(id);
 }

@@ -592,3 +592,22 @@ TEST_CASE("what KVM is to hand over is told anew after a failure in the middle o
   REQUIRE(rig.engine.withdraw());
   CHECK(rig.vmm.intercepted == Intercepts{});
 }
+
+TEST_CASE("an MSR access that could not be served is completed before the stop is told") {
+  HostFacts facts = hardware();
+  facts.register_exits = true;
+  Rig rig(facts, {0x90, 0xf4});
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::msr, 0x10)));
+  rig.vmm.kernel.next_exit = test::ScriptedKernel::Exit{KVM_EXIT_X86_RDMSR, 0};
+  rig.vmm.kernel.refused[x86::get_msrs] = EFAULT;
+  REQUIRE(rig.engine.resume(Resume{std::vector{Motion::run}}));
+  rig.vmm.kernel.log.clear();
+  rig.vmm.drain();
+  REQUIRE(rig.last<Crashed>() != nullptr);
+  CHECK(std::count(rig.vmm.kernel.log.begin(), rig.vmm.kernel.log.end(), std::uint64_t{KVM_RUN}) ==
+        2);
+  CHECK(rig.vmm.kernel.page(rig.vmm.fd()).msr.error == 1);
+  rig.vmm.kernel.refused.clear();
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.last<Caught>() == nullptr); // not once more
+}
