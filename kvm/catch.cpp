@@ -66,9 +66,10 @@ bool matches(const Point& point, const Asked& asked) {
 
 /// The exit has been served, so that what was read is known, and is not yet completed.
 void Engine::catch_exit(VcpuId id) {
-  if (!sites_.placed().catches) return;
+  const kvm_run& page = vmm_.vcpu(id).run_page();
+  if (!sites_.placed().catches || is_protected_write(page)) return;
   VcpuRun& run = runs_[index(id)];
-  for (const Asked& asked : asked_by(vmm_.vcpu(id).run_page())) {
+  for (const Asked& asked : asked_by(page)) {
     for (const Site& site : sites_.placed().sites) {
       if (!is_catch(site.point.kind) || !matches(site.point, asked)) continue;
       run.reasons.emplace_back(
@@ -102,8 +103,8 @@ Result<std::optional<Caught>> Engine::exception_at(VcpuId id, const Point& point
 Status Engine::intercept() {
   Intercepts wanted = TRY(sites_.intercepts());
   if (wanted == intercepted_) return Done{};
-  TRY(vmm_.intercept(wanted));
   intercepted_.reset(); // a failure may leave half of it done
+  TRY(vmm_.intercept(wanted));
   intercepted_ = std::move(wanted);
   return Done{};
 }

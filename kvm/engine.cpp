@@ -201,6 +201,16 @@ Status Engine::write_memory(VcpuId id, Address at, ByteView data) {
 
 Status Engine::insert(VcpuId id, const Point& point) {
   TRY(check(id, true));
+  // ROM is memory too, but writes to it exit
+  if (point.kind == PointKind::mmio && !vmm_.memory().rom(GuestPhys{point.at.value})) {
+    for (const MemoryRange& range : vmm_.memory().extent()) {
+      const std::uint64_t offset = point.at.value - range.start;
+      if (offset >= range.size || point.length > range.size - offset) continue;
+      return Error{Code::bad_request, kdbg::describe(point) +
+                                          ": that is memory, which is accessed without an exit; "
+                                          "use a watchpoint"};
+    }
+  }
   return sites_.add(id, point);
 }
 

@@ -103,6 +103,7 @@ private:
 
   // writes.cpp
   Status protect();
+  bool is_protected_write(const kvm_run& exit) const;
   bool is_protected(std::uint64_t physical) const;
   Verdict on_protected_write(VcpuId id);
   Result<bool> needs_open_pages(VcpuId id);

@@ -88,8 +88,7 @@ Verdict Engine::after_exit(VcpuId id, const Result<int>& run) {
     return on_debug_exit(id);
   case KVM_EXIT_MMIO:
     state.completing = true;
-    if (page.mmio.is_write != 0 && is_protected(page.mmio.phys_addr)) return on_protected_write(id);
-    return Verdict::serve;
+    return is_protected_write(page) ? on_protected_write(id) : Verdict::serve;
   case KVM_EXIT_X86_RDMSR:
   case KVM_EXIT_X86_WRMSR:
     state.completing = true;

@@ -76,6 +76,10 @@ Status check_catch(const Point& point) {
   if (point.kind == PointKind::exception && point.length != 1) {
     return Error{Code::bad_request, describe(point) + ": a catchpoint takes one vector"};
   }
+  const bool directed = point.kind != PointKind::exception && point.kind != PointKind::hypercall;
+  if (!directed && (!point.reads || !point.writes)) {
+    return Error{Code::bad_request, describe(point) + ": it is neither a read nor a write"};
+  }
   if (point.reads || point.writes) return Done{};
   return Error{Code::bad_request, describe(point) + " would stop at neither reads nor writes"};
 }

@@ -33,6 +33,11 @@ bool Engine::is_protected(std::uint64_t physical) const {
   return std::binary_search(protected_.begin(), protected_.end(), physical & page_mask);
 }
 
+bool Engine::is_protected_write(const kvm_run& exit) const {
+  return exit.exit_reason == KVM_EXIT_MMIO && exit.mmio.is_write != 0 &&
+         is_protected(exit.mmio.phys_addr);
+}
+
 Verdict Engine::on_protected_write(VcpuId id) {
   const auto& exit = vmm_.vcpu(id).run_page().mmio;
   const GuestPhys at{exit.phys_addr};

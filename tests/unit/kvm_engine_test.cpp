@@ -611,3 +611,18 @@ TEST_CASE("an MSR access that could not be served is completed before the stop i
   REQUIRE(rig.resume(Motion::run));
   CHECK(rig.last<Caught>() == nullptr); // not once more
 }
+
+TEST_CASE("a write to a protected page is no access to a device, and memory none to catch") {
+  HostFacts facts = hardware();
+  facts.write_protect = true;
+  facts.data_watch = false;
+  Rig rig(facts, {0xff, 0x07, 0xf4});
+  const auto refused = rig.engine.insert(VcpuId{0}, at(PointKind::mmio, ScriptedVmm::data, 4));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::bad_request);
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::mmio, ScriptedVmm::data, 0x10000)));
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ScriptedVmm::data, 4)));
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.last<HitWatch>() != nullptr);
+  CHECK(rig.last<Caught>() == nullptr);
+}

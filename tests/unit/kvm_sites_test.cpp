@@ -654,3 +654,18 @@ TEST_CASE("a caught exception is a site at its handler, and follows it") {
   CHECK(rig.patched().empty());
   CHECK(rig.of(fault).method == Method::pending);
 }
+
+TEST_CASE("a catchpoint on what has no direction takes none") {
+  HostFacts facts = hardware();
+  facts.hypercall_exits = 1u << 12;
+  Rig rig(facts);
+  for (const PointKind kind : {PointKind::hypercall, PointKind::exception}) {
+    Point point{kind, Address{12}, 1};
+    point.writes = false;
+    const auto refused = rig.add(point);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::bad_request);
+    point.writes = true;
+    CHECK(rig.add(point));
+  }
+}
