@@ -34,6 +34,9 @@ Status intercept(Kernel& kernel, Fd vm, const Intercepts& wanted) {
     TRY(enable(kernel, vm, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_FILTER));
   }
   TRY(kernel.ioctl(vm, set_msr_filter, &filter));
+  // a KVM that has MSR filters need not know of this, and refuses even to have it off
+  const int known = TRY(kernel.ioctl(vm, KVM_CHECK_EXTENSION, integer(KVM_CAP_EXIT_HYPERCALL)));
+  if (known == 0 && wanted.hypercalls == 0) return Done{};
   return enable(kernel, vm, KVM_CAP_EXIT_HYPERCALL, wanted.hypercalls);
 }
 
