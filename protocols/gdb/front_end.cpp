@@ -4,9 +4,21 @@
 #include "protocols/gdb/stop_reply.hpp"
 #include "protocols/gdb/text.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace kdbg::gdb {
+namespace {
+
+bool is_at_entry(const Stop& stop) {
+  return std::any_of(stop.vcpus.begin(), stop.vcpus.end(), [](const VcpuStop& vcpu) {
+    return std::any_of(vcpu.reasons.begin(), vcpu.reasons.end(), [](const StopReason& reason) {
+      return std::holds_alternative<AtEntry>(reason);
+    });
+  });
+}
+
+} // namespace
 
 RspFrontEnd::RspFrontEnd(Session& session,
                          Sink sink,
@@ -76,6 +88,7 @@ void RspFrontEnd::on_event(const Event& event) {
   if (const auto* gone = std::get_if<Gone>(&event)) conversation_.gone = gone->status;
   if (std::holds_alternative<Resumed>(event)) conversation_.untold.clear(); // by another client
   const auto* stopped = std::get_if<Stopped>(&event);
+  if (stopped && is_at_entry(stopped->stop)) conversation_.untold.clear(); // of the life before
   if (!conversation_.stop_owed || (!stopped && !conversation_.gone)) return;
   // All-stop: one stop reply for each resume, and none that nobody waits for.
   conversation_.stop_owed = false;

@@ -254,6 +254,7 @@ Status FakeTarget::reset() {
   ++counts.resets;
   stop_ = Stop{stop_.epoch, {{VcpuId{0}, {AtEntry{}}}}};
   poke(VcpuId{0}, toy_pc, 0xfff0);
+  publish(Stopped{stop_});
   return Done{};
 }
 

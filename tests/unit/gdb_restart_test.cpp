@@ -39,6 +39,31 @@ TEST_CASE("vRun forgets what other vCPUs had to tell") {
   CHECK(machine.target.running());
 }
 
+TEST_CASE("what was yet to be told is forgotten however the machine is reset") {
+  Machine machine;
+  GdbClient client(machine), other(machine);
+  const Point point{PointKind::hardware, {0x1000}, 1};
+  const auto stop_both = [&] {
+    client.ask("Z1,1000,1");
+    client.ask("c");
+    machine.target.stop_now({0, {{VcpuId{0}, {HitPoint{point}}}, {VcpuId{1}, {HitPoint{point}}}}});
+    client.heard();
+  };
+  stop_both();
+  SECTION("by this client's monitor command") {
+    client.ask("qRcmd,7265736574"); // reset
+  }
+  SECTION("by another client") {
+    other.ask("qRcmd,74616b65"); // take
+    other.ask("vRun;");
+    client.ask("qRcmd,74616b65");
+  }
+  CHECK(machine.target.counts.resets == 1);
+  client.heard();
+  CHECK(client.ask("vCont;c").empty());
+  CHECK(machine.target.running());
+}
+
 TEST_CASE("vRun takes no program and no arguments") {
   Machine machine;
   GdbClient client(machine);
