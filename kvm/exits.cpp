@@ -228,9 +228,11 @@ Result<bool> Engine::executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) c
   if (space.kind == Space::Kind::root) {
     return site.point.at.value == pc && TRY(cpu.root()) == space.root;
   }
+  const std::uint64_t physical = patched ? site.placement.physical.value : site.point.at.value;
+  constexpr std::uint64_t in_page = 0xfff; // the same on both sides, and no walk for most sites
+  if (((physical ^ pc) & in_page) != 0) return false;
   auto where = cpu.translate(Address{pc});
   if (!where && where.error().code == Code::kernel) return where.error();
-  const std::uint64_t physical = patched ? site.placement.physical.value : site.point.at.value;
   return where && where->physical.value == physical;
 }
 

@@ -16,18 +16,20 @@ constexpr std::uint64_t page_size = 4096;
 Status Sites::add(VcpuId vcpu, const Point& point) {
   const auto same = [&](const Site& site) { return site.point == point; };
   if (std::any_of(placed_.sites.begin(), placed_.sites.end(), same)) return Done{};
-  auto sites = placed_.sites;
-  sites.push_back({point, vcpu, {}});
-  TRY(plan(sites, nullptr));
-  TRY(intercepts(sites));
   if (point.kind == PointKind::software && !facts_.int3_exit && !facts_.hardware_exec &&
       !facts_.single_step) {
     return Error{
         Code::unsupported,
         "no kind of breakpoint works on this host's KVM; `kvmdbg probe` shows what was tried"};
   }
-  placed_.sites = std::move(sites);
-  return Done{};
+  placed_.sites.push_back({point, vcpu, {}});
+  // It takes what the others leave. A client may bring ten thousand of these at every stop.
+  if (point.kind == PointKind::software) return Done{};
+  const auto planned = plan(placed_.sites, nullptr);
+  const auto asked = intercepts();
+  if (planned && asked) return Done{};
+  placed_.sites.pop_back();
+  return planned ? asked.error() : planned.error();
 }
 
 Status Sites::remove(const Point& point) {
