@@ -102,6 +102,7 @@ Status Watches::begin(const Placed& placed,
     Watched watched;
     watched.touches.resize(vcpus);
     watched.point = site.point;
+    watched.owner = site.vcpu;
     watched.method = site.placement.method;
     TRY(resolve(watched, [&](Address at) { return translate(site.vcpu, at); }));
     watched_.push_back(std::move(watched));
@@ -188,7 +189,8 @@ Result<std::vector<HitWatch>> Watches::compare(VcpuId id, Cpu& cpu, bool open) {
   for (Watched& watched : watched_) {
     if (!watched.compared(open)) continue;
     if (watched.pieces.empty()) {
-      if (watched.method == Method::stepping) {
+      const bool sees = id == watched.owner || watched.point.at.space.kind != Space::Kind::current;
+      if (watched.method == Method::stepping && sees) {
         TRY(resolve(watched, [&](Address at) { return cpu.translate(at); }));
       }
       continue;

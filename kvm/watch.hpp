@@ -45,6 +45,7 @@ private:
   };
   struct Watched {
     Point point;
+    VcpuId owner{}; ///< whose page tables resolve `current` addresses
     Placement::Method method{};
     std::vector<Piece> pieces;  ///< none: no memory yet
     std::string missing;        ///< why there is none

@@ -326,3 +326,20 @@ TEST_CASE("a watch in slots is not compared, but its values are told when it fir
   CHECK_FALSE(rig.watches.fired(read)); // that was a write
   CHECK(rig.watches.fired(read));
 }
+
+TEST_CASE("a watch without memory waits for its owner's page tables, not another vCPU's") {
+  for (const bool named : {false, true}) {
+    Rig rig;
+    rig.page();
+    rig.watch(PointKind::write, 0x6000);
+    Point& point = rig.placed.sites[0].point;
+    if (named) point.at.space = {Space::Kind::root, 0x8000};
+    REQUIRE(rig.begin(2));
+    CHECK_FALSE(rig.watches.missing(point).empty());
+    rig.map(6, 0x3000);
+    rig.compared(VcpuId{1});
+    CHECK(rig.watches.missing(point).empty() == named); // a root is the same for all
+    rig.compared(VcpuId{0});
+    CHECK(rig.watches.missing(point).empty());
+  }
+}
