@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fmt/format.h>
 
 namespace kdbg::kvm {
 namespace {
@@ -69,17 +70,21 @@ void Engine::catch_exit(VcpuId id) {
   const kvm_run& page = vmm_.vcpu(id).run_page();
   if (!sites_.placed().catches || is_protected_write(page)) return;
   VcpuRun& run = runs_[index(id)];
-  for (const Asked& asked : asked_by(page)) {
-    for (const Site& site : sites_.placed().sites) {
-      if (!is_catch(site.point.kind) || !matches(site.point, asked)) continue;
-      run.reasons.emplace_back(
-          Caught{site.point, asked.number, asked.write, asked.value, asked.length});
-      vmm_.halt();
-    }
+  const std::vector<Asked> all = asked_by(page);
+  for (const Site& site : sites_.placed().sites) {
+    const auto fits = [&](const Asked& asked) { return matches(site.point, asked); };
+    const auto first = std::find_if(all.begin(), all.end(), fits);
+    if (!is_catch(site.point.kind) || first == all.end()) continue;
+    Caught caught{site.point, first->number, first->write, first->value, first->length};
+    // a string instruction is one stop
+    if (all.size() > 1) caught.note = fmt::format("the first that fits of {} at once", all.size());
+    run.reasons.emplace_back(std::move(caught));
+    vmm_.halt();
   }
 }
 
-/// Handed over because somebody catches it: done for the guest as KVM would have.
+/// Handed over because somebody catches it, and done for the guest. KVM_SET_MSRS is the host's way:
+/// it takes some values that a wrmsr would not.
 Verdict Engine::on_register_exit(VcpuId id) {
   if (auto served = vmm_.cpu(id).serve_register_exit(); !served) {
     return stop_here(id, Crashed{served.error().what});

@@ -286,6 +286,11 @@ void Engine::add_watch_hit(VcpuId id, HitWatch hit) {
       known->after = std::move(hit.after);
       return;
     }
+    if (known->address + known->before.size() == hit.address) {
+      known->before.insert(known->before.end(), hit.before.begin(), hit.before.end());
+      known->after.insert(known->after.end(), hit.after.begin(), hit.after.end());
+      return;
+    }
   }
   runs_[index(id)].reasons.emplace_back(std::move(hit));
 }
@@ -316,7 +321,7 @@ Result<Verdict> Engine::take_step(VcpuId id) {
   // that ended this step has been added already.
   const bool arrived = run.motion == Motion::step || sites_.placed().stepping;
   const bool known = std::any_of(run.reasons.begin(), run.reasons.end(), [](const StopReason& r) {
-    return std::holds_alternative<HitPoint>(r);
+    return std::holds_alternative<HitPoint>(r) || std::holds_alternative<Caught>(r);
   });
   if (arrived && !known) TRY(add_execution_hits(id));
   if (run.motion == Motion::step && !TRY(steps_on(id))) {

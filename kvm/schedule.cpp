@@ -296,17 +296,22 @@ Status Engine::power_off() {
   return Done{};
 }
 
+/// As far as it goes: one failure leaves nothing else in the guest. The first is told.
 Status Engine::withdraw() {
+  Status outcome = Done{};
+  const auto note = [&](Status done) {
+    const bool good = bool(done);
+    if (!good && outcome) outcome = std::move(done);
+    return good;
+  };
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const VcpuId id{static_cast<std::uint32_t>(i)};
-    TRY(on_vcpu(id, [&] { return vmm_.cpu(id).arm(DebugPlan{}); }));
+    note(on_vcpu(id, [&] { return vmm_.cpu(id).arm(DebugPlan{}); }));
   }
-  TRY(sites_.withdraw(vmm_.memory()));
-  if (!protected_.empty()) TRY(vmm_.protect({}));
-  protected_.clear();
-  if (intercepted_ != Intercepts{}) TRY(vmm_.intercept({}));
-  intercepted_ = Intercepts{};
-  return Done{};
+  note(sites_.withdraw(vmm_.memory()));
+  if (!protected_.empty() && note(vmm_.protect({}))) protected_.clear();
+  if (intercepted_ != Intercepts{} && note(vmm_.intercept({}))) intercepted_ = Intercepts{};
+  return outcome;
 }
 
 } // namespace kdbg::kvm

@@ -80,6 +80,10 @@ Status check_catch(const Point& point) {
   if (!directed && (!point.reads || !point.writes)) {
     return Error{Code::bad_request, describe(point) + ": it is neither a read nor a write"};
   }
+  constexpr std::uint64_t widest_port = 0xffffffff;
+  if (point.kind == PointKind::port && point.value.value_or(0) > widest_port) {
+    return Error{Code::bad_request, describe(point) + ": an access to a port has at most 4 bytes"};
+  }
   if (point.reads || point.writes) return Done{};
   return Error{Code::bad_request, describe(point) + " would stop at neither reads nor writes"};
 }
