@@ -252,9 +252,8 @@ void FakeTarget::interrupt(std::optional<ClientId>) {
 Status FakeTarget::reset() {
   TRY(check(true));
   ++counts.resets;
-  stop_ = Stop{stop_.epoch, {{VcpuId{0}, {AtEntry{}}}}};
   poke(VcpuId{0}, toy_pc, 0xfff0);
-  publish(Stopped{stop_});
+  stop_now(VcpuId{0}, AtEntry{}); // as the engine tells it
   return Done{};
 }
 
