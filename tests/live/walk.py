@@ -149,9 +149,3 @@ def touches(point, did):
 def strongest(points, accesses):
     verdicts = {touches(point, did) for point in points for did in accesses}
     return "must" if "must" in verdicts else "may" if "may" in verdicts else None
-
-
-def watched_value_changed(points, before, memory):
-    """A watch narrower than the store that touched it may have kept its value."""
-    return any(kind in (WRITE, ACCESS) and memory.get(address, length) != before[kind, address, length]
-               for kind, address, length in points if (kind, address, length) in before)
