@@ -86,9 +86,9 @@ std::optional<std::string> RspFrontEnd::answer(const Row& row, std::string_view 
 
 void RspFrontEnd::on_event(const Event& event) {
   if (const auto* gone = std::get_if<Gone>(&event)) conversation_.gone = gone->status;
-  if (std::holds_alternative<Resumed>(event)) conversation_.untold.clear(); // by another client
   const auto* stopped = std::get_if<Stopped>(&event);
-  if (stopped && is_at_entry(stopped->stop)) conversation_.untold.clear(); // of the life before
+  // another client's run, or a reset: what happened before is past
+  if (stopped || std::holds_alternative<Resumed>(event)) conversation_.untold.clear();
   if (!conversation_.stop_owed || (!stopped && !conversation_.gone)) return;
   // All-stop: one stop reply for each resume, and none that nobody waits for.
   conversation_.stop_owed = false;

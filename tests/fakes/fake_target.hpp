@@ -37,6 +37,7 @@ public:
     stop_now(Stop{0, {{vcpu, {std::move(reason)}}}});
   }
   void end_now(int status);
+  bool gone() const { return gone_; }
   /// Runs though no client resumed it.
   void start_running() { running_ = true; }
   void poke(VcpuId vcpu, RegisterId id, std::uint64_t value);

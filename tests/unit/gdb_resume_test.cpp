@@ -136,6 +136,24 @@ TEST_CASE("asking a running guest interrupts it once and is answered once") {
   CHECK(machine.target.counts.interrupts == 1);
 }
 
+TEST_CASE("a reset leaves nothing of the stop before it to tell") {
+  const bool by_itself = GENERATE(true, false);
+  Machine machine;
+  GdbClient driver(machine), client(machine);
+  CHECK(driver.ask("Z0,1000,1") == "OK");
+  CHECK(driver.ask("c").empty());
+  const Point point{PointKind::software, Address{0x1000}, 1};
+  machine.target.stop_now(
+      Stop{0, {{VcpuId{0}, {HitPoint{point}}}, {VcpuId{1}, {HitPoint{point}}}}});
+  CHECK(driver.heard().starts_with("T05"));
+  CHECK(client.ask("?").starts_with("T05"));
+  driver.ask("qRcmd,7265736574"); // reset
+  CHECK(machine.target.counts.resets == 1);
+  if (!by_itself) client.ask("qRcmd,74616b65"); // take
+  CHECK((by_itself ? driver : client).ask("vCont;c").empty());
+  CHECK(machine.target.running());
+}
+
 TEST_CASE("a restart while another client drives changes nothing") {
   Machine machine;
   GdbClient one(machine), two(machine);
