@@ -130,7 +130,7 @@ class Walk:
             before = known.pc
             told = hit and number == stop.vcpu
             self.advance(known, now, how, told)
-            known.reported = told and bool(KEYS & set(stop.keys)) and self.stops_at(known.pc) or (
+            known.reported = told and bool({"swbreak", "hwbreak"} & set(stop.keys)) or (
                 known.reported and known.pc == before and not told)
             flags = self.client.register("eflags", number)
             equal(flags & TF_RF, 0, "TF and RF")
@@ -170,7 +170,7 @@ class Walk:
         equal(stop.vcpu, vcpu, "the vCPU that stepped")
         self.exact_step(before)
         self.settled_exactly(vcpu)
-        before.reported = self.stops_at(before.pc)
+        before.reported = bool({"swbreak", "hwbreak"} & set(stop.keys))
 
     def told_late(self, stop, vcpu):
         """What another vCPU's stop hid is told at the resume that would move the vCPU."""
@@ -213,7 +213,7 @@ class Walk:
             if here and strongest(self.data_points(), accesses):
                 break
         self.settled_exactly(vcpu)
-        known.reported = self.stops_at(known.pc)
+        known.reported = bool({"swbreak", "hwbreak"} & set(stop.keys))
 
     def do_point(self):
         self.insert(self.client, "client")
