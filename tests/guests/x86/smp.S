@@ -37,7 +37,7 @@ SITE shared_ret
 .data
 .balign 8
 .global counts, shared_count, finished, vcpus
-counts: .quad 0, 0, 0, 0
+counts: .fill 8, 8, 0
 shared_count: .long 0
 finished: .long 0
 vcpus: .long 2
