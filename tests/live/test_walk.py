@@ -3,7 +3,6 @@ come of it. One seed again: KVMDBG_WALK_SEED=7 run.py --filter walk; longer: KVM
 
 import os
 import random
-import re
 import time
 
 from check import Failure, case, ends, equal, holds
@@ -15,6 +14,7 @@ from walk import (ACCESS, CATCH, HARDWARE, ONE_BYTE, ORDER, PORT, READ, REGISTER
 SECONDS = float(os.environ.get("KVMDBG_WALK_SECONDS", 4))
 FAR = 5_000_000  # instructions that a run may be long
 KEYS = {"swbreak", "hwbreak", "watch", "rwatch", "awatch"}
+EXECUTION = {"swbreak", "hwbreak"}
 TF_RF = 0x10100
 
 
@@ -71,6 +71,8 @@ class Walk:
         """`known` becomes `now`: by so many instructions, none of which may have stopped it."""
         stands = (known.pc, known.r["rbp"]) == (now["rip"], now["rbp"])
         if stands and (not told or self.cpus > 1):
+            holds(not (told and known.reported and EXECUTION & set(self.client.last_stop.keys)),
+                  f"{self.machine.symbols.near(known.pc)} is told a second time")
             return
         steps, forced = 0, None
         if told and stands and self.stops_at(known.pc) and not known.reported:
@@ -130,7 +132,7 @@ class Walk:
             before = known.pc
             told = hit and number == stop.vcpu
             self.advance(known, now, how, told)
-            known.reported = told and bool({"swbreak", "hwbreak"} & set(stop.keys)) or (
+            known.reported = told and bool(EXECUTION & set(stop.keys)) or (
                 known.reported and known.pc == before and not told)
             flags = self.client.register("eflags", number)
             equal(flags & TF_RF, 0, "TF and RF")
@@ -170,7 +172,7 @@ class Walk:
         equal(stop.vcpu, vcpu, "the vCPU that stepped")
         self.exact_step(before)
         self.settled_exactly(vcpu)
-        before.reported = bool({"swbreak", "hwbreak"} & set(stop.keys))
+        before.reported = bool(EXECUTION & set(stop.keys))
 
     def told_late(self, stop, vcpu):
         """What another vCPU's stop hid is told at the resume that would move the vCPU."""
@@ -178,7 +180,10 @@ class Walk:
         if self.cpus == 1 or stop.vcpu != vcpu or not KEYS & set(stop.keys):
             return False
         now = self.registers(vcpu)
-        return (now["rip"], now["rbp"]) == (known.pc, known.r["rbp"])
+        late = (now["rip"], now["rbp"]) == (known.pc, known.r["rbp"])
+        holds(not late or not known.reported or not EXECUTION & set(stop.keys), "told twice")
+        known.reported = known.reported or late and bool(EXECUTION & set(stop.keys))
+        return late
 
     def exact_step(self, known):
         self.program.step(known, self.memory)
@@ -213,7 +218,7 @@ class Walk:
             if here and strongest(self.data_points(), accesses):
                 break
         self.settled_exactly(vcpu)
-        known.reported = bool({"swbreak", "hwbreak"} & set(stop.keys))
+        known.reported = bool(EXECUTION & set(stop.keys))
 
     def do_point(self):
         self.insert(self.client, "client")
@@ -240,6 +245,15 @@ class Walk:
                   f"refused {point}, {len(slots)} slots being in use")
             return
         self.points[owner].add(point)
+
+    def do_fill_slots(self):
+        """Hardware points on data, which is never executed: software points must stand in memory."""
+        for n in range(4):
+            try:
+                self.client.insert(HARDWARE, self.machine["trap_log"] + n)
+            except Refused:
+                return
+            self.points["client"].add((HARDWARE, self.machine["trap_log"] + n, 1))
 
     def do_catch(self):
         if not any(p[0] == CATCH for p in self.points["client"]):
@@ -367,7 +381,7 @@ class Walk:
         self.boot()
 
     WEIGHTS = {do_continue: 10, do_continue_one: 4, do_step: 6, do_steps: 4, do_range_step: 6,
-               do_point: 12, do_catch: 1, do_remove: 7, do_remove_all: 2, do_registers: 4,
+               do_point: 12, do_fill_slots: 2, do_catch: 1, do_remove: 7, do_remove_all: 2, do_registers: 4,
                do_all_registers: 2, do_pc: 3, do_write: 4, do_code: 3, do_read: 4,
                do_interrupt_at_rest: 1, do_come: 2, do_leave: 2, do_detach: 1, do_reset: 0.5}
 
