@@ -8,17 +8,6 @@
 #include <fmt/format.h>
 
 namespace kdbg::gdb {
-namespace {
-
-bool is_at_entry(const Stop& stop) {
-  return std::any_of(stop.vcpus.begin(), stop.vcpus.end(), [](const VcpuStop& vcpu) {
-    return std::any_of(vcpu.reasons.begin(), vcpu.reasons.end(), [](const StopReason& reason) {
-      return std::holds_alternative<AtEntry>(reason);
-    });
-  });
-}
-
-} // namespace
 
 RspFrontEnd::RspFrontEnd(Session& session,
                          Sink sink,
