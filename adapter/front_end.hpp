@@ -20,7 +20,7 @@ public:
 };
 
 /// Takes bytes to send; one call is one write.
-using Sink = std::function<void(ByteView)>;
+using Sink = std::function<void(std::string bytes)>;
 
 /// What a protocols/<name>/ folder exports.
 struct Protocol {

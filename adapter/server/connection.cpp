@@ -58,7 +58,7 @@ bool Connection::open(std::byte first) {
   for (const Protocol& protocol : protocols_) {
     if (!protocol.speaks(first)) continue;
     timer_.cancel();
-    front_end_ = protocol.open(session_, [this](ByteView bytes) { send(bytes); });
+    front_end_ = protocol.open(session_, [this](std::string bytes) { send(std::move(bytes)); });
     const auto peer = fmt::format("{} from {}", protocol.name, name_);
     session_.join(*front_end_, peer);
     joined_ = true;
@@ -69,7 +69,7 @@ bool Connection::open(std::byte first) {
   return false;
 }
 
-void Connection::send(ByteView bytes) {
+void Connection::send(std::string bytes) {
   if (closed_ || finishing_) return;
   if (bytes.size() + pending_.size() + writing_.size() > settings_.max_backlog) {
     // Later: the front end that is sending must not be pulled from under itself.
@@ -78,7 +78,11 @@ void Connection::send(ByteView bytes) {
     });
     return;
   }
-  pending_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (pending_.empty()) {
+    pending_ = std::move(bytes);
+  } else {
+    pending_ += bytes;
+  }
   if (writing_.empty()) write();
 }
 

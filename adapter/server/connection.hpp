@@ -45,7 +45,7 @@ private:
   void on_read(ErrorCode error, std::size_t count);
   void serve(ByteView bytes);
   bool open(std::byte first);
-  void send(ByteView bytes);
+  void send(std::string bytes);
   void write();
   void on_written(ErrorCode error);
   void finish(std::string_view why);

@@ -127,11 +127,13 @@ void Listener::on_accepted(ErrorCode error, Socket socket) {
     return;
   }
   std::string peer = where_;
+  ErrorCode ignored;
+  // the largest answer leaves in one write: 128 KiB, which the kernel counts twice
+  socket.set_option(asio::socket_base::send_buffer_size(512 << 10), ignored);
   if (file_.has_value()) {
     accepted_(std::move(socket), std::move(peer));
     return accept();
   }
-  ErrorCode ignored;
   socket.set_option(tcp::no_delay(true), ignored); // a debugger waits for every small answer
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
   if (const auto remote = socket.remote_endpoint(ignored); !ignored) {

@@ -22,6 +22,7 @@
 #include <csignal>
 #include <fmt/format.h>
 #include <fstream>
+#include <malloc.h>
 
 namespace kdbg::server {
 namespace {
@@ -287,7 +288,20 @@ int main_with(const Options& options) {
 } // namespace
 } // namespace kdbg::server
 
+namespace {
+
+/// Answers of 128 KiB come and go all the time: their memory is kept instead of being mapped, and
+/// faulted in, anew for each.
+void keep_large_blocks() {
+  constexpr int largest = 4 << 20, kept = 16 << 20; // bytes
+  ::mallopt(M_MMAP_THRESHOLD, largest);
+  ::mallopt(M_TRIM_THRESHOLD, kept);
+}
+
+} // namespace
+
 int main(int argc, char** argv) try {
+  keep_large_blocks();
   std::signal(SIGXFSZ, SIG_IGN); // a file that grows too long is an error of its writer
   std::signal(SIGPIPE, SIG_IGN); // whoever reads the console may leave; the guest stays
   const auto options = kdbg::server::parse_options(argc, argv);

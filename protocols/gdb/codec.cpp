@@ -2,8 +2,9 @@
 
 #include "protocols/gdb/text.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
-#include <numeric>
+#include <iterator>
 
 namespace kdbg::gdb {
 namespace {
@@ -43,6 +44,49 @@ std::size_t repeats(std::string_view text) {
     --more;
   }
   return more;
+}
+
+// These two see every byte of a large answer. They are simple loops for the compiler to vectorise
+// (CMakeLists.txt asks it to).
+std::size_t count_escapes(std::string_view text) {
+  std::size_t count = 0;
+  for (const char c : text) {
+    count += needs_escape(c) ? 1 : 0;
+  }
+  return count;
+}
+std::uint8_t sum_of(std::string_view text) {
+  std::uint8_t sum = 0;
+  for (const char c : text) {
+    sum = static_cast<std::uint8_t>(sum + static_cast<std::uint8_t>(c));
+  }
+  return sum;
+}
+
+void append_escaped(std::string& framed, std::string_view payload) {
+  std::size_t left = count_escapes(payload);
+  while (left-- > 0) {
+    const auto next = std::find_if(payload.begin(), payload.end(), needs_escape);
+    framed.append(payload.begin(), next);
+    framed += {escape, flipped(*next)};
+    payload.remove_prefix(static_cast<std::size_t>(next - payload.begin()) + 1);
+  }
+  framed += payload;
+}
+
+void append_shortened(std::string& framed, std::string_view payload) {
+  for (std::size_t i = 0; i < payload.size(); ++i) {
+    const char c = payload[i];
+    if (needs_escape(c)) {
+      framed += {escape, flipped(c)};
+      continue;
+    }
+    framed += c;
+    if (const std::size_t more = repeats(payload.substr(i)); more > 0) {
+      framed += {'*', static_cast<char>(repeat_bias + more)};
+      i += more;
+    }
+  }
 }
 
 } // namespace
@@ -138,35 +182,23 @@ Token Decoder::finish(char low) {
 std::string frame(std::string_view payload, Runs runs) {
   const bool shorten = runs == Runs::shortened && payload.size() >= worth_shortening;
   std::string framed = "$";
-  framed.reserve(payload.size() + 4);
-  for (std::size_t i = 0; i < payload.size(); ++i) {
-    const char c = payload[i];
-    if (needs_escape(c)) {
-      framed += {escape, flipped(c)};
-      continue;
-    }
-    framed += c;
-    if (!shorten) continue;
-    if (const std::size_t more = repeats(payload.substr(i)); more > 0) {
-      framed += {'*', static_cast<char>(repeat_bias + more)};
-      i += more;
-    }
+  framed.reserve(payload.size() + payload.size() / 16 + 4);
+  if (shorten) {
+    append_shortened(framed, payload);
+  } else {
+    append_escaped(framed, payload);
   }
-  const auto sum =
-      std::accumulate(framed.begin() + 1, framed.end(), 0U,
-                      [](unsigned total, char c) { return total + static_cast<unsigned char>(c); });
-  return framed + fmt::format("#{:02x}", sum & 0xff);
+  const std::uint8_t sum = sum_of(std::string_view(framed).substr(1));
+  fmt::format_to(std::back_inserter(framed), "#{:02x}", sum);
+  return framed;
 }
 
 std::size_t escaped_length(std::string_view payload) {
-  std::size_t length = payload.size();
-  for (char c : payload) {
-    length += needs_escape(c) ? 1 : 0;
-  }
-  return length;
+  return payload.size() + count_escapes(payload);
 }
 
 std::string_view fit(std::string_view payload, std::size_t room) {
+  if (escaped_length(payload) <= room) return payload;
   std::size_t used = 0;
   for (std::size_t i = 0; i < payload.size(); ++i) {
     used += needs_escape(payload[i]) ? 2 : 1;

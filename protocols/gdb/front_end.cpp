@@ -104,9 +104,10 @@ void RspFrontEnd::print(std::string_view text) {
 }
 
 void RspFrontEnd::flush() {
-  const std::string sent = outbox_.flush();
   Trace& trace = conversation_.session.trace();
-  if (trace.on() && !sent.empty()) trace.bytes(conversation_.session.id(), "<-", bytes_of(sent));
+  const std::string& due = outbox_.due();
+  if (trace.on() && !due.empty()) trace.bytes(conversation_.session.id(), "<-", bytes_of(due));
+  outbox_.flush();
 }
 
 void RspFrontEnd::note(const Token& token) {

@@ -12,8 +12,13 @@ constexpr unsigned max_resends = 16;
 
 void Outbox::send(std::string_view payload, Runs runs) {
   std::string framed = frame(payload, runs);
-  if (mode_ == Mode::off || waiting_.empty()) due_ += framed;
-  if (mode_ != Mode::off) waiting_.push_back(std::move(framed));
+  const bool at_once = mode_ == Mode::off || waiting_.empty();
+  if (mode_ != Mode::off) waiting_.push_back(framed);
+  if (at_once && due_.empty()) {
+    due_ = std::move(framed);
+  } else if (at_once) {
+    due_ += framed;
+  }
 }
 
 void Outbox::acknowledge(bool good) {
@@ -51,9 +56,8 @@ void Outbox::settle() {
   if (mode_ == Mode::leaving && waiting_.empty()) mode_ = Mode::off;
 }
 
-std::string Outbox::flush() {
-  if (!due_.empty()) sink_(bytes_of(due_));
-  return std::exchange(due_, {});
+void Outbox::flush() {
+  if (!due_.empty()) sink_(std::exchange(due_, {}));
 }
 
 } // namespace kdbg::gdb

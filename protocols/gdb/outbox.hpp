@@ -25,8 +25,10 @@ public:
   /// A good packet came in: everything sent before it is taken.
   void on_packet();
 
-  /// Hands all that is due to the sink in one call; returns it for the trace.
-  std::string flush();
+  /// What the next flush sends.
+  const std::string& due() const { return due_; }
+  /// Hands it to the sink in one call.
+  void flush();
 
 private:
   enum class Mode : std::uint8_t { on, leaving, off };

@@ -104,7 +104,7 @@ def floor(bench, seconds):
         small, large = bench.talk(address, [f"rate {seconds} vCont;s:1", f"rate {seconds} x0,{LARGE:x}"])
         bench.note(f"echo over {name}", rate(small), "/s")
         if name == "unix":
-            bench.note("echo of 128 KiB", large[2] / large[1] / 1e6, "MB/s")
+            bench.note("echo of 128 KiB", large[0] * LARGE / large[1] / 1e6, "MB/s")
         bench.end(child)
 
 
@@ -197,11 +197,11 @@ def kvmdbg(bench, record, seconds):
                  f"rate {seconds} x0,{LARGE:x}"]
         page, x, m, before, _, watched, _, after, ranged, last, large = measure(
             bench, "kvmdbg", address, symbols, seconds, extra)
-        bench.note("kvmdbg: memory by x of 128 KiB", large[2] / large[1] / 1e6, "MB/s")
+        bench.note("kvmdbg: memory by x of 128 KiB", large[0] * LARGE / large[1] / 1e6, "MB/s")
         bench.note("kvmdbg: memory beside the guest's", own_memory(child.pid, 128 << 20), "MiB")
         bench.note("kvmdbg: read 4 KiB (m)", rate(page), "/s")
-        bench.note("kvmdbg: memory by x", x[2] / x[1] / 1e6, "MB/s")
-        bench.note("kvmdbg: memory by m", m[2] / 2 / m[1] / 1e6, "MB/s")
+        bench.note("kvmdbg: memory by x of 48 KiB", x[0] * TEXT / x[1] / 1e6, "MB/s")
+        bench.note("kvmdbg: memory by m of 48 KiB", m[0] * TEXT / m[1] / 1e6, "MB/s")
         steps = (word(after[3]) - word(before[3])) * LOOP
         bench.note("kvmdbg: instructions under a read watch", steps / watched[1], "/s")
         steps = (word(last[3]) - word(after[3])) * LOOP
@@ -237,7 +237,7 @@ def qemu(bench, seconds, hits):
              f"rate {seconds} z1,{loop:x},1 vCont;s:1 Z1,{loop:x},1 vCont;c", f"rate 0 z1,{loop:x},1"]
     try:
         m, _, hit, _ = measure(bench, "qemu", address, symbols, seconds, extra, hits=hits)
-        bench.note("qemu: memory by m", m[2] / 2 / m[1] / 1e6, "MB/s")
+        bench.note("qemu: memory by m", m[0] * 0x7f0 / m[1] / 1e6, "MB/s")
         bench.note("qemu: hit to hit (z1 s Z1 c)", rate(hit), "/s")
     except (Stop, subprocess.TimeoutExpired) as why:
         log = (Path(bench.folder) / "qemu.log").read_text().strip()

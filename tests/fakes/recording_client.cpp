@@ -45,7 +45,7 @@ GdbClient::GdbClient(Machine& machine, gdb::KillPolicy kill_policy, bool acks)
     : session(machine.target, machine.arbiter, machine.trace),
       front_end(
           session,
-          [this](ByteView bytes) { sent.emplace_back(gdb::text_of(bytes)); },
+          [this](std::string bytes) { sent.push_back(std::move(bytes)); },
           gdb::dialect(),
           kill_policy) {
   session.join(front_end);

@@ -48,7 +48,7 @@ private:
   Trace trace_;
   Arbiter arbiter_{target, trace_};
   Session session_{target, arbiter_, trace_};
-  gdb::RspFrontEnd front_end_{session_, [this](ByteView bytes) { said += gdb::text_of(bytes); },
+  gdb::RspFrontEnd front_end_{session_, [this](const std::string& bytes) { said += bytes; },
                               gdb::dialect(), gdb::KillPolicy::detach};
 };
 

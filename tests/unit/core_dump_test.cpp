@@ -165,7 +165,7 @@ struct Served {
   DumpFolder dumps{io, folder.path};
   std::string sent;
   Session session;
-  gdb::RspFrontEnd front_end{session, [this](ByteView bytes) { sent += gdb::text_of(bytes); },
+  gdb::RspFrontEnd front_end{session, [this](const std::string& bytes) { sent += bytes; },
                              gdb::dialect(), gdb::KillPolicy::detach};
 };
 
@@ -212,7 +212,7 @@ TEST_CASE("a dump ends with its client, and only one is under way") {
     Session session(machine.target, machine.arbiter, machine.trace, &dumps);
     std::string sent;
     gdb::RspFrontEnd front_end(
-        session, [&](ByteView bytes) { sent += gdb::text_of(bytes); }, gdb::dialect(),
+        session, [&](const std::string& bytes) { sent += bytes; }, gdb::dialect(),
         gdb::KillPolicy::detach);
     session.join(front_end);
     const auto ask = [&](std::string_view line) {

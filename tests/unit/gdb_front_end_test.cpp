@@ -140,9 +140,7 @@ TEST_CASE("the exported protocol speaks RSP") {
   Machine machine;
   std::string sent;
   Session session(machine.target, machine.arbiter, machine.trace);
-  auto front_end = exported.open(session, [&](ByteView bytes) {
-    sent.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  });
+  auto front_end = exported.open(session, [&](const std::string& bytes) { sent += bytes; });
   session.join(*front_end);
   CHECK(front_end->receive(std::as_bytes(std::span(std::string_view("$qC#b4")))));
   CHECK(sent == "+$QC1#c5");
