@@ -173,6 +173,9 @@ public:
   virtual Result<bool> emulate(ByteView code, const WriteFilter& may_write) = 0;
   /// `code`, which is at the linear address `at`, as it would be run now.
   virtual Result<std::vector<CodeLine>> disassemble(ByteView code, std::uint64_t at) = 0;
+  /// A debug exit told of a step, but the instruction is still to be done: KVM's emulator starts a
+  /// locked one again when another vCPU was faster, and traps all the same.
+  virtual Result<bool> step_lost() = 0;
   /// Memory that the instruction at pc is about to touch.
   virtual Result<std::vector<Access>> accesses() = 0;
 

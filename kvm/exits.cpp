@@ -303,6 +303,7 @@ Verdict Engine::finish_step(VcpuId id) {
 Result<Verdict> Engine::take_step(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   Cpu& cpu = vmm_.cpu(id);
+  if (TRY(cpu.step_lost())) return Verdict::enter;
   const bool complete = TRY(cpu.end_step());
   run.stepping = false;
   if (sites_.placed().stepping || run.open) {

@@ -374,6 +374,22 @@ TEST_CASE("a far call is not taken for an exception") {
   CHECK(rig.get_word(above, 2) == 0x1f42);
 }
 
+TEST_CASE("a locked instruction that has not moved is still to be done") {
+  const bool other_instruction = GENERATE(false, true);
+  StepRig rig(CodeMode::bits64);
+  if (other_instruction) {
+    rig.code({0xeb, 0xfe}); // jmp to itself: over, though it has not moved
+  } else {
+    rig.code({0xf0, 0xff, 0x07}); // lock incl (%rdi)
+  }
+  rig.cpu->exited();
+  rig.begin();
+  CHECK(*rig.cpu->step_lost() != other_instruction);
+  rig.regs().rip += 3;
+  rig.cpu->exited();
+  CHECK_FALSE(*rig.cpu->step_lost());
+}
+
 TEST_CASE("a repeated instruction is not complete between two rounds") {
   for (const CodeMode mode : modes) {
     StepRig rig(mode);

@@ -36,6 +36,7 @@ public:
     TRY(load_sregs());
     return x86::disassemble(code, at, code_mode(*sregs_));
   }
+  Result<bool> step_lost() override;
   Result<std::vector<Access>> accesses() override;
   Result<std::optional<Trap>> decode_exit() override;
   Status pass_to_guest(const Trap& trap) override;

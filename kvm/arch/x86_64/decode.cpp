@@ -197,6 +197,8 @@ Instruction decode(ByteView code, CodeMode mode) {
   Instruction out{kind_of(instruction.mnemonic), instruction.length,
                   static_cast<std::uint8_t>(instruction.operand_width / 8)};
   out.repeats = (instruction.attributes & repeats_mask) != 0;
+  out.locked = (instruction.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0 ||
+               instruction.mnemonic == ZYDIS_MNEMONIC_XCHG;
   out.calls = instruction.meta.category == ZYDIS_CATEGORY_CALL;
   if (out.kind == Kind::plain && loads_ss(instruction, operands)) out.kind = Kind::load_ss;
   return out;

@@ -30,6 +30,7 @@ struct Instruction {
   std::uint8_t operand_bytes = 0; ///< 2, 4 or 8
   bool calls = false;             ///< pushes the address after it
   bool repeats = false;           ///< a string instruction with a repeat prefix
+  bool locked = false;            ///< an atomic read-modify-write, xchg with memory included
 };
 
 Instruction decode(ByteView code, CodeMode mode);

@@ -102,6 +102,10 @@ Result<bool> X86Cpu::step_progressed() {
          regs_->rdi != was.rdi;
 }
 
+Result<bool> X86Cpu::step_lost() {
+  return before_.instruction.locked && !TRY(step_progressed());
+}
+
 /// An exception or interrupt was delivered instead of, or right after, the stepped instruction:
 /// its frame at the top of the stack holds our TF. True when there was one.
 Result<bool> X86Cpu::clean_exception_frame() {
