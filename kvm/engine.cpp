@@ -28,15 +28,23 @@ std::string pending(const std::string& why) {
 
 constexpr std::uint64_t small_page = 4096;
 
+/// KVM carries a locked instruction on a write-protected page out as a plain read and write, so
+/// with a second vCPU the guest would lose updates: there, watches are compared after each
+/// instruction.
+HostFacts sound(HostFacts facts, std::size_t vcpus) {
+  facts.write_protect = facts.write_protect && vcpus == 1;
+  return facts;
+}
+
 } // namespace
 
 Engine::Engine(Vmm& vmm, const Arch& arch, const HostFacts& facts, Publish publish)
     : vmm_(vmm),
       arch_(arch),
-      facts_(facts),
+      facts_(sound(facts, vmm.vcpu_count())),
       publish_(std::move(publish)),
-      capabilities_(capabilities_of(facts, arch)),
-      sites_(arch, facts),
+      capabilities_(capabilities_of(facts_, arch)),
+      sites_(arch, facts_),
       runs_(vmm.vcpu_count()),
       stop_{0, {{VcpuId{0}, {AtEntry{}}}}},
       stopped_at_(std::chrono::steady_clock::now()) {}

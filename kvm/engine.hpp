@@ -145,7 +145,7 @@ private:
 
   Vmm& vmm_;
   const Arch& arch_;
-  const HostFacts& facts_;
+  const HostFacts facts_; ///< as far as they hold for so many vCPUs
   Publish publish_;
   Capabilities capabilities_;
   Sites sites_;

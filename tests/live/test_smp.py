@@ -70,6 +70,18 @@ def watch_across_vcpus():
         equal(machine.console(), "count0=0032 count1=0032 shared=0064\n", "console")
 
 
+@case(needs=["cpus_start_together"], limit=120)
+def locked_writes_beside_a_watch():
+    """A watch that is not hit: what both vCPUs add to its page by locked instructions all arrives."""
+    for _ in range(4):
+        with Machine("smp", cpus=2) as machine:
+            client = machine.connect()
+            equal(machine["vcpus"] >> 12, machine["shared_count"] >> 12, "the page")
+            client.insert(2, machine["vcpus"], 4)
+            ends(client, 13, client.cont(60))
+            equal(machine.console(), "count0=0032 count1=0032 shared=0064\n", "console")
+
+
 @case(needs=["cpus_start_together", "single_step"])
 def steps_of_both_in_turn():
     with Machine("smp", cpus=2) as machine:

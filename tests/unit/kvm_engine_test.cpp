@@ -254,11 +254,11 @@ TEST_CASE("a write to a protected page is done by the engine, once, and told to 
 TEST_CASE("an instruction that cannot be emulated on a protected page is stepped with it open") {
   HostFacts facts = emulating();
   facts.write_protect = true;
-  Rig rig(facts, {0x90, 0xff, 0x07, 0x90, 0xeb, 0xfa}, 2);
+  Rig rig(facts, {0x90, 0xff, 0x07, 0x90, 0xeb, 0xfa});
   rig.vmm.kernel.fails_on_read_only = true;
   REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ScriptedVmm::data, 4)));
   for (unsigned value = 1; value < 4; ++value) {
-    REQUIRE(rig.resume({Motion::run, Motion::hold}));
+    REQUIRE(rig.resume(Motion::run));
     REQUIRE(rig.last<HitWatch>() != nullptr);
     CHECK(rig.last<HitWatch>()->before == Bytes{std::byte(value - 1), {}, {}, {}});
     CHECK(rig.last<HitWatch>()->after == Bytes{std::byte(value), {}, {}, {}});
@@ -266,6 +266,17 @@ TEST_CASE("an instruction that cannot be emulated on a protected page is stepped
     CHECK(rig.vmm.rip() == entry + 3);
     CHECK(rig.vmm.protected_pages == std::vector{ScriptedVmm::data}); // again
   }
+}
+
+TEST_CASE("no page is protected when a second vCPU could write to it between read and write") {
+  HostFacts facts = emulating();
+  facts.write_protect = true;
+  Rig rig(facts, {0x90, 0xff, 0x07, 0x90, 0xeb, 0xfa}, 2);
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, ScriptedVmm::data, 4)));
+  REQUIRE(rig.resume({Motion::run, Motion::hold}));
+  REQUIRE(rig.last<HitWatch>() != nullptr);
+  CHECK(rig.vmm.protected_pages.empty());
+  CHECK(rig.engine.points()[0].strategy == "every instruction single-stepped: slow");
 }
 
 TEST_CASE("a point that is pending while the guest runs is placed when its page is there") {
