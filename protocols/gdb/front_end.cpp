@@ -8,6 +8,13 @@
 #include <fmt/format.h>
 
 namespace kdbg::gdb {
+namespace {
+
+bool is_reset(const Stop& stop) {
+  return std::holds_alternative<AtEntry>(stop.vcpus.front().reasons.front());
+}
+
+} // namespace
 
 RspFrontEnd::RspFrontEnd(Session& session,
                          Sink sink,
@@ -77,7 +84,9 @@ void RspFrontEnd::on_event(const Event& event) {
   if (const auto* gone = std::get_if<Gone>(&event)) conversation_.gone = gone->status;
   const auto* stopped = std::get_if<Stopped>(&event);
   // another client's run, or a reset: what happened before is past
-  if (stopped || std::holds_alternative<Resumed>(event)) conversation_.untold.clear();
+  if ((stopped && is_reset(stopped->stop)) || std::holds_alternative<Resumed>(event)) {
+    conversation_.untold.clear();
+  }
   if (!conversation_.stop_owed || (!stopped && !conversation_.gone)) return;
   // All-stop: one stop reply for each resume, and none that nobody waits for.
   conversation_.stop_owed = false;

@@ -74,6 +74,8 @@ class Walk:
             holds(not (told and known.reported and EXECUTION & set(self.client.last_stop.keys)),
                   f"{self.machine.symbols.near(known.pc)} is told a second time")
             return
+        holds(moved != "run" or not known.due or told and stands,
+              f"{self.machine.symbols.near(known.pc)} was left without a word")
         steps, forced = 0, None
         if told and stands and self.stops_at(known.pc) and not known.reported:
             return
@@ -129,11 +131,13 @@ class Walk:
             if how == "held":
                 self.at_stop(known, now, "held")
                 continue
-            before = known.pc
+            before, rounds = known.pc, known.r["rbp"]
             told = hit and number == stop.vcpu
             self.advance(known, now, how, told)
+            moved_on = (before, rounds) != (known.pc, known.r["rbp"])
             known.reported = told and bool(EXECUTION & set(stop.keys)) or (
                 known.reported and known.pc == before and not told)
+            known.due = (known.due or moved_on) and not known.reported and self.stops_at(known.pc)
             flags = self.client.register("eflags", number)
             equal(flags & TF_RF, 0, "TF and RF")
         self.look()
@@ -191,6 +195,7 @@ class Walk:
     def settled_exactly(self, vcpu):
         for number, known in enumerate(self.vcpus, 1):
             self.at_stop(known, self.registers(number), "stepped" if number == vcpu else "held")
+            known.due = known.due and number != vcpu and self.stops_at(known.pc)
         self.look()
 
     def do_steps(self):
@@ -293,7 +298,8 @@ class Walk:
         equal(int.from_bytes(bytes.fromhex(raw[:16]), "little"), known.r["rax"], "rax in g")
         known.r["rax"] = self.random.getrandbits(64)
         self.client.must_ok("G" + known.r["rax"].to_bytes(8, "little").hex() + raw[16:])
-        self.settled_exactly(vcpu)
+        self.at_stop(known, self.registers(vcpu), "written")
+        self.look()
 
     def do_pc(self):
         """To another place; what is called there returns, so the leaf and its stack are left alone."""
@@ -304,7 +310,7 @@ class Walk:
         target = self.program.at[self.random.choice(("w_add", "w_xor", "w_store", "w_pad", "w_dec"))]
         self.client.set_register("rip", target, vcpu)
         if target != known.pc:
-            known.reported = False
+            known.reported = known.due = False
         known.pc = target
 
     def do_write(self):
@@ -368,6 +374,8 @@ class Walk:
         self.client.detach()
         self.machine.clients.remove(self.client)
         self.points["client"] = set()
+        for known in self.vcpus:
+            known.due = False
         if self.random.random() < 0.5:
             time.sleep(self.random.random() / 50)
         self.client = self.machine.connect()

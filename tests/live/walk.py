@@ -41,12 +41,13 @@ class Memory:
 
 
 class Vcpu:
-    """Registers by name, `pc`, and `reported`: the execution point here has been told of already."""
+    """Registers by name, `pc`; `reported`: the execution point here has been told of already; `due`: it
+    ran into one that is yet to be told, as another vCPU's stop came first."""
 
     def __init__(self, registers):
         self.r = dict(registers)
         self.pc = self.r.pop("rip")
-        self.reported = False
+        self.reported = self.due = False
 
 
 class Program:

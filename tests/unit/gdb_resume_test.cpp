@@ -154,6 +154,22 @@ TEST_CASE("a reset leaves nothing of the stop before it to tell") {
   CHECK(machine.target.running());
 }
 
+TEST_CASE("what a held vCPU has yet to tell outlasts the steps of another") {
+  Machine machine;
+  GdbClient client(machine);
+  CHECK(client.ask("Z0,1000,1") == "OK");
+  CHECK(client.ask("c").empty());
+  const Point point{PointKind::software, Address{0x1000}, 1};
+  machine.target.stop_now(
+      Stop{0, {{VcpuId{0}, {HitPoint{point}}}, {VcpuId{1}, {HitPoint{point}}}}});
+  CHECK(client.heard().find("thread:1;") != std::string::npos);
+  CHECK(client.ask("vCont;s:1").empty());
+  machine.target.stop_now(VcpuId{0}, Stepped{});
+  CHECK(client.heard().find("thread:1;") != std::string::npos);
+  CHECK(client.ask("vCont;c").find("thread:2;") != std::string::npos);
+  CHECK_FALSE(machine.target.running());
+}
+
 TEST_CASE("a restart while another client drives changes nothing") {
   Machine machine;
   GdbClient one(machine), two(machine);
