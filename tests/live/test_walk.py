@@ -74,7 +74,8 @@ class Walk:
             holds(not (told and known.reported and EXECUTION & set(self.client.last_stop.keys)),
                   f"{self.machine.symbols.near(known.pc)} is told a second time")
             return
-        holds(moved != "run" or not known.due or told and stands,
+        due = known.due and self.stops_at(known.pc)
+        holds(moved != "run" or not due or told and stands,
               f"{self.machine.symbols.near(known.pc)} was left without a word")
         steps, forced = 0, None
         if told and stands and self.stops_at(known.pc) and not known.reported:
@@ -137,7 +138,8 @@ class Walk:
             moved_on = (before, rounds) != (known.pc, known.r["rbp"])
             known.reported = told and bool(EXECUTION & set(stop.keys)) or (
                 known.reported and known.pc == before and not told)
-            known.due = (known.due or moved_on) and not known.reported and self.stops_at(known.pc)
+            # a watch's stop tells of the point it arrived at too
+            known.due = (known.due or moved_on) and not told and self.stops_at(known.pc)
             flags = self.client.register("eflags", number)
             equal(flags & TF_RF, 0, "TF and RF")
         self.look()
