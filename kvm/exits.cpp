@@ -33,6 +33,7 @@ DebugPlan Engine::plan_for(VcpuRun& run, std::uint64_t pc, const StepPlan& step)
 Result<bool> Engine::prepare_entry(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   Cpu& cpu = vmm_.cpu(id);
+  if (run.off_site && !alone_) TRY(emulate_site(id)); // cheaper than a step, where it can be done
   const bool stepping = run.off_site || run.motion == Motion::step || sites_.placed().stepping;
   const std::uint64_t pc = stepping ? TRY(cpu.pc()).value : 0;
   const StepPlan step = stepping ? TRY(cpu.begin_step()) : StepPlan{};
@@ -171,7 +172,7 @@ Result<Verdict> Engine::pass_site(VcpuId id) {
   return TRY(emulate_site(id)) ? Verdict::enter : hold_others(id);
 }
 
-/// The vCPU is off the breakpoint instruction at pc, without having entered the guest. False:
+/// The vCPU is off the site at pc, without having entered the guest. False:
 /// nothing has happened, and only a step will do.
 Result<bool> Engine::emulate_site(VcpuId id) {
   constexpr std::size_t longest = 15, page = 4096; // bytes of an instruction; pages lie anywhere

@@ -199,13 +199,15 @@ private:
     std::signal(SIGINT, SIG_IGN);
   }
 
-  /// Often enough that a point is in place soon after its page is, seldom enough to cost nothing.
+  /// Often enough that a point is in place soon after its page is; ten times less often for a guest
+  /// that may sleep for ever, since that pauses it.
   void look_now_and_then() {
     constexpr std::chrono::milliseconds period{50};
+    constexpr unsigned seldom = 10;
     timer_.expires_after(period);
     timer_.async_wait([this](boost::system::error_code error) {
       if (error) return;
-      engine_->look(machine_->idle());
+      engine_->look(++looks_ % seldom == 0 && machine_->idle());
       look_now_and_then();
     });
   }
@@ -250,6 +252,7 @@ private:
   std::unique_ptr<Arbiter> arbiter_;
   std::unique_ptr<Server> server_;
   std::size_t clients_ = 0;
+  unsigned looks_ = 0;
   int status_ = exit_done;
   bool ending_ = false;
   ExitCode failure_ = exit_failed; ///< what an error now means to whoever started us
