@@ -13,11 +13,11 @@ constexpr std::uint64_t page_mask = ~std::uint64_t{0xfff};
 
 } // namespace
 
-/// Limits: what KVM itself writes for the guest (its clock, stolen time) is lost on such a page,
-/// and a locked instruction there is carried out as a plain read and write. Every vCPU being
-/// parked. ROM needs no protection: what the guest writes there is lost. Page tables should not be
-/// among these pages: where the CPU itself sets accessed and dirty bits it would leave KVM no
-/// instruction to emulate.
+/// Every vCPU being parked. Limits: what KVM itself writes for the guest (its clock, stolen time)
+/// is lost on such a page; a locked instruction there is carried out as a plain read and write, so
+/// none is protected with a second vCPU. ROM needs no protection: what the guest writes there is
+/// lost. Page tables should not be among these pages: where the CPU itself sets accessed and dirty
+/// bits it would leave KVM no instruction to emulate.
 Status Engine::protect() {
   std::vector<std::uint64_t> pages = watches_.pages();
   const auto guarded = sites_.guarded_pages();
