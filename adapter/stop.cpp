@@ -33,8 +33,9 @@ std::string describe_caught(const Caught& caught) {
   default:
     text = fmt::format("caught {} of {} {:#x}: {:#x}", caught.write ? "a write" : "a read",
                        name(caught.point.kind), caught.number, caught.value);
-    if (caught.length != 0)
+    if (caught.length != 0) {
       text += fmt::format(", {} byte{}", caught.length, caught.length == 1 ? "" : "s");
+    }
     break;
   }
   return caught.note.empty() ? text : text + ", " + caught.note;

@@ -183,30 +183,37 @@ Status Watches::announce(VcpuId id, Cpu& cpu, const std::vector<Access>& accesse
   return Done{};
 }
 
+/// What the step just done by this vCPU did to one watch.
+std::optional<HitWatch> Watches::compare_one(VcpuId id, Watched& watched) {
+  Touch touch = std::exchange(watched.touches[index(id)], Touch{});
+  if (!touch.read && !touch.wrote) touch.address = watched.point.at.value;
+  Bytes now = read(watched);
+  const bool changed = now != watched.value;
+  const bool another = std::any_of(watched.touches.begin(), watched.touches.end(),
+                                   [](const Touch& other) { return other.wrote; });
+  if (changed && !touch.wrote && another) return {};
+  std::optional<HitWatch> hit;
+  if (reports(watched.point.kind, touch.read, touch.wrote || changed)) {
+    hit = HitWatch{watched.point, touch.address, watched.value, now};
+    shorten(*hit);
+  }
+  if (changed) watched.value = std::move(now);
+  return hit;
+}
+
 Result<std::vector<HitWatch>> Watches::compare(VcpuId id, Cpu& cpu, bool open) {
   std::vector<HitWatch> hits;
   const std::lock_guard lock(mutex_);
   for (Watched& watched : watched_) {
     if (!watched.compared(open)) continue;
-    if (watched.pieces.empty()) {
-      const bool sees = id == watched.owner || watched.point.at.space.kind != Space::Kind::current;
-      if (watched.method == Method::stepping && sees) {
-        TRY(resolve(watched, [&](Address at) { return cpu.translate(at); }));
-      }
+    if (!watched.pieces.empty()) {
+      if (auto hit = compare_one(id, watched)) hits.push_back(*std::move(hit));
       continue;
     }
-    Touch touch = std::exchange(watched.touches[index(id)], Touch{});
-    if (!touch.read && !touch.wrote) touch.address = watched.point.at.value;
-    Bytes now = read(watched);
-    const bool changed = now != watched.value;
-    const bool another = std::any_of(watched.touches.begin(), watched.touches.end(),
-                                     [](const Touch& other) { return other.wrote; });
-    if (changed && !touch.wrote && another) continue;
-    if (reports(watched.point.kind, touch.read, touch.wrote || changed)) {
-      hits.push_back({watched.point, touch.address, watched.value, now});
-      shorten(hits.back());
+    const bool sees = id == watched.owner || watched.point.at.space.kind != Space::Kind::current;
+    if (watched.method == Method::stepping && sees) {
+      TRY(resolve(watched, [&](Address at) { return cpu.translate(at); }));
     }
-    if (changed) watched.value = std::move(now);
   }
   return hits;
 }

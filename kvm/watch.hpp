@@ -62,6 +62,7 @@ private:
   Bytes read(const Watched& watched) const {
     return read(watched, watched.point.at.value, watched.point.length);
   }
+  std::optional<HitWatch> compare_one(VcpuId id, Watched& watched);
   static void add_touch(Touch& touch,
                         const Watched& watched,
                         const Access& access,

@@ -297,8 +297,9 @@ namespace {
 /// faulted in, anew for each.
 void keep_large_blocks() {
   constexpr int largest = 4 << 20, kept = 16 << 20; // bytes
-  ::mallopt(M_MMAP_THRESHOLD, largest);
-  ::mallopt(M_TRIM_THRESHOLD, kept);
+  // there is no other thread yet
+  ::mallopt(M_MMAP_THRESHOLD, largest); // NOLINT(concurrency-mt-unsafe)
+  ::mallopt(M_TRIM_THRESHOLD, kept);    // NOLINT(concurrency-mt-unsafe)
 }
 
 } // namespace

@@ -21,7 +21,8 @@ void Regions::cut_range(const Ram::Range& range,
   auto next = std::lower_bound(pages.begin(), pages.end(), at);
   const auto add = [&](std::uint64_t until, bool read_only) {
     if (until > at) {
-      out.push_back({at, until - at, range.bytes.data() + (at - range.start), read_only || range.rom});
+      out.push_back(
+          {at, until - at, range.bytes.data() + (at - range.start), read_only || range.rom});
     }
     at = until;
   };

@@ -1,7 +1,8 @@
 /// A client of the remote protocol that costs next to nothing, and the fastest server there could
 /// be.
 ///
-///   bench_client echo ADDRESS   answers every packet with OK, x ones with so many bytes; ADDRESS is
+///   bench_client echo ADDRESS   answers every packet with OK, x ones with so many bytes; ADDRESS
+///   is
 ///                               unix:PATH or a TCP port
 ///   bench_client talk ADDRESS   does what standard input says, one line each:
 ///     rate SECONDS PACKET...    sends the packets in turn, each after the answer to the one

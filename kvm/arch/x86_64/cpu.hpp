@@ -73,6 +73,9 @@ private:
   Status deliver_debug_exception();
   Result<Trap> read_dr6(std::uint64_t dr6);
 
+  // emulate.cpp
+  std::optional<GuestPhys> reach(std::uint64_t at, std::size_t length, bool write);
+
   // exceptions.cpp
   struct Gate {
     std::uint64_t target = 0; ///< linear

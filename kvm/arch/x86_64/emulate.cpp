@@ -313,28 +313,33 @@ private:
 
 } // namespace
 
+/// Where an access of these bytes goes, if the CPU would neither fault on it nor note it in the
+/// page tables.
+std::optional<GuestPhys> X86Cpu::reach(std::uint64_t at, std::size_t length, bool write) {
+  const std::uint64_t cr4 = sregs_->cr4;
+  auto where = translate(Address{at});
+  if (!where || (where->page_size != 0 && (at & 0xfff) + length > 0x1000)) return {};
+  const bool keyed = (cr4 & cr4_pks) != 0 || (where->user && (cr4 & cr4_pke) != 0);
+  const bool user = sregs_->ss.dpl == 3;
+  const bool kept_out = user ? !where->user : where->user && (cr4 & cr4_smap) != 0;
+  if (keyed || kept_out || !where->accessed) return {};
+  if (write && (!where->writable || !where->dirty)) return {};
+  return where->physical;
+}
+
 Result<bool> X86Cpu::emulate(ByteView code, const WriteFilter& may_write) {
   TRY(load_regs());
   TRY(load_sregs());
-  const unsigned level = sregs_->ss.dpl;
-  const std::uint64_t cr4 = sregs_->cr4;
-  const bool alignment_checked = level == 3 && (regs_->rflags & flag_ac) != 0;
+  const bool alignment_checked = sregs_->ss.dpl == 3 && (regs_->rflags & flag_ac) != 0;
   const bool due = trap_due_ || breakpoint_due_ || sti_shadow_due_ || guest_trap_flag();
   // Control-flow enforcement keeps state that we do not see: shadow stacks, an expected endbr.
-  const bool enforced = (cr4 & cr4_cet) != 0;
+  const bool enforced = (sregs_->cr4 & cr4_cet) != 0;
   if (code_mode(*sregs_) != CodeMode::bits64 || due || enforced || alignment_checked) return false;
-  const Emulation::Reach reach = [&](std::uint64_t at, std::size_t length,
-                                     bool write) -> std::optional<GuestPhys> {
-    auto where = translate(Address{at});
-    if (!where || (where->page_size != 0 && (at & 0xfff) + length > 0x1000)) return {};
-    const bool keyed = (cr4 & cr4_pks) != 0 || (where->user && (cr4 & cr4_pke) != 0);
-    const bool kept_out = level == 3 ? !where->user : where->user && (cr4 & cr4_smap) != 0;
-    if (keyed || kept_out || !where->accessed) return {};
-    if (!write) return where->physical;
-    if (!where->writable || !where->dirty || !may_write(where->physical, length)) return {};
-    return where->physical;
+  const Emulation::Reach reach_to = [&](std::uint64_t at, std::size_t length, bool write) {
+    auto where = reach(at, length, write);
+    return where && write && !may_write(*where, length) ? std::nullopt : where;
   };
-  Emulation emulation(*regs_, *sregs_, memory_, reach);
+  Emulation emulation(*regs_, *sregs_, memory_, reach_to);
   if (!emulation.run(code)) return false;
   regs_ = emulation.regs();
   regs_dirty_ = true;
