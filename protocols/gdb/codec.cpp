@@ -3,8 +3,6 @@
 #include "protocols/gdb/text.hpp"
 
 #include <algorithm>
-#include <fmt/format.h>
-#include <iterator>
 
 namespace kdbg::gdb {
 namespace {
@@ -194,8 +192,9 @@ std::string frame(std::string_view payload, Runs runs) {
   } else {
     append_escaped(framed, payload);
   }
-  const std::uint8_t sum = sum_of(std::string_view(framed).substr(1));
-  fmt::format_to(std::back_inserter(framed), "#{:02x}", sum);
+  const std::byte sum{sum_of(std::string_view(framed).substr(1))};
+  framed += '#';
+  append_hex(framed, std::span(&sum, 1));
   return framed;
 }
 

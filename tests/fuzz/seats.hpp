@@ -45,7 +45,7 @@ public:
       : Seat(target, arbiter, trace),
         rsp_(
             session,
-            [this](ByteView bytes) { hear(bytes); },
+            [this](const std::string& bytes) { hear(gdb::bytes_of(bytes)); },
             gdb::dialect(),
             gdb::KillPolicy::detach) {}
   FrontEnd& front_end() override { return rsp_; }
