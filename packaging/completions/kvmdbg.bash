@@ -4,8 +4,17 @@ _kvmdbg() {
   [[ $COMP_CWORD -eq 1 ]] || command=${COMP_WORDS[1]}
   COMPREPLY=()
   case $command in
-    '') mapfile -t COMPREPLY < <(compgen -W 'run probe --help --version' -- "$word") ;;
+    '') mapfile -t COMPREPLY < <(compgen -W 'run probe dump --help --version' -- "$word") ;;
     probe) mapfile -t COMPREPLY < <(compgen -W '--json --help' -- "$word") ;;
+    dump)
+      if [[ $before == --connect ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:1234 unix:' -- "$word")
+      elif [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '--connect --force --help' -- "$word")
+      else
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      fi
+      ;;
     run)
       case $before in
         --listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:1234 unix: stdio' -- "$word") ;;
@@ -21,7 +30,7 @@ _kvmdbg() {
         *)
           if [[ $word == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W '--flat --firmware --debug-port --cpus --memory --listen --allow-remote --go
-              --append --initrd --irqchip --console --kill --trace --help' -- "$word")
+              --append --initrd --irqchip --console --kill --dump-folder --trace --help' -- "$word")
           else
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
           fi

@@ -272,6 +272,15 @@ def ratios(rows):
     return {name: value for name, pair in wanted.items() if (value := ratio(*pair)) is not None}
 
 
+def limits(rows):
+    """What no server could do better on this host, where that is near what is asked."""
+    hit, echo = rows.get("qemu: hit to hit (z1 s Z1 c)"), rows.get("echo over unix")
+    if not hit or not echo:
+        return []
+    return [f"a hit costs one packet: the echo floor is {echo[0] / hit[0]:.1f} times QEMU's four, and no server "
+            "that answers over this socket can do better"]
+
+
 def show(bench, notes):
     if bench.options.json:
         print(json.dumps({
@@ -328,6 +337,7 @@ def main():
                                  "are not measured")
             except Stop as why:
                 notes.append(str(why))
+        notes += limits(bench.rows)
         show(bench, notes)
     except Stop as why:
         print(f"bench: {why}", file=sys.stderr)
