@@ -3,37 +3,16 @@
 #include "adapter/commands.hpp"
 #include "protocols/gdb/codec.hpp"
 #include "protocols/gdb/conversation.hpp"
-#include "protocols/gdb/text.hpp"
+#include "protocols/gdb/range.hpp"
 
 #include <fmt/format.h>
-#include <limits>
 
 namespace kdbg::gdb {
 namespace {
 
-struct Range {
-  std::uint64_t at = 0;
-  std::uint64_t length = 0;
-};
-
-/// ADDR,LENGTH
-Result<Range> parse_range(Scanner& scanner) {
-  Range range;
-  range.at = TRY(scanner.hex("address"));
-  TRY(scanner.expect(','));
-  range.length = TRY(scanner.hex("length"));
-  return range;
-}
-
-/// Bytes from `at` to the top of the address space, less one so that 2^64 need not be counted.
-std::uint64_t headroom(std::uint64_t at) {
-  return std::numeric_limits<std::uint64_t>::max() - at;
-}
-
 /// At most `limit` bytes: a short answer is allowed, so what does not fit a packet is left out.
 Result<Bytes> read(Conversation& c, const Range& range, std::size_t limit) {
-  std::uint64_t length = std::min<std::uint64_t>(range.length, limit);
-  if (length > 0 && length - 1 > headroom(range.at)) length = headroom(range.at) + 1;
+  const std::uint64_t length = std::min<std::uint64_t>(range.clipped().length, limit);
   if (length == 0) return Bytes();
   return c.session.execute(
       ReadMemory{c.general, c.address(range.at), static_cast<std::size_t>(length)});
@@ -69,7 +48,7 @@ Answer write(Conversation& c, const Range& range, ByteView data) {
                  fmt::format("{} bytes announced, {} given", range.length, data.size())};
   }
   if (data.empty()) return say_ok(); // gdb asks so whether X works
-  if (data.size() - 1 > headroom(range.at)) {
+  if (range.wraps()) {
     return Error{Code::memory_fault, fmt::format("{} bytes at {:#x} go beyond the address space",
                                                  data.size(), range.at)};
   }

@@ -2,10 +2,9 @@
 
 #include "adapter/commands.hpp"
 #include "protocols/gdb/conversation.hpp"
-#include "protocols/gdb/text.hpp"
+#include "protocols/gdb/range.hpp"
 
 #include <fmt/format.h>
-#include <limits>
 
 namespace kdbg::gdb {
 namespace {
@@ -30,7 +29,7 @@ Result<Point> parse_point(const Conversation& c, std::string_view arguments) {
   TRY(scanner.finish());
   const Point point{kind, c.address(at), length};
   if (length == 0) return Error{Code::bad_request, describe(point) + " has no length"};
-  if (length - 1 > std::numeric_limits<std::uint64_t>::max() - at) {
+  if (Range{at, length}.wraps()) {
     return Error{Code::bad_request, describe(point) + " goes beyond the address space"};
   }
   return point;

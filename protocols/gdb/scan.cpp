@@ -2,12 +2,11 @@
 
 #include "adapter/commands.hpp"
 #include "protocols/gdb/conversation.hpp"
-#include "protocols/gdb/text.hpp"
+#include "protocols/gdb/range.hpp"
 
 #include <array>
 #include <cstring>
 #include <fmt/format.h>
-#include <limits>
 
 namespace kdbg::gdb {
 namespace {
@@ -21,11 +20,8 @@ constexpr std::uint64_t slice_bytes = std::uint64_t{1} << 20;
 class Slices {
 public:
   /// What lies beyond the address space is left out.
-  Slices(Conversation& conversation, std::uint64_t at, std::uint64_t length)
-      : conversation_(conversation), at_(at), left_(length) {
-    const std::uint64_t headroom = std::numeric_limits<std::uint64_t>::max() - at;
-    if (length > 0 && length - 1 > headroom) left_ = headroom + 1;
-  }
+  Slices(Conversation& conversation, const Range& range)
+      : conversation_(conversation), at_(range.at), left_(range.clipped().length) {}
   bool done() const { return left_ == 0; }
   /// Never empty; memory_fault where there is no memory.
   Result<Bytes> next() {
@@ -53,15 +49,13 @@ private:
 /// ADDR;LENGTH;PATTERN -> 1,ADDR or 0. A hole ends the range, unless it begins with one.
 Answer search(Conversation& c, std::string_view arguments) {
   Scanner scanner(arguments);
-  const std::uint64_t start = TRY(scanner.hex("address"));
-  TRY(scanner.expect(';'));
-  const std::uint64_t length = TRY(scanner.hex("length"));
+  const Range range = TRY(parse_range(scanner, ';'));
   TRY(scanner.expect(';'));
   const std::string_view pattern = scanner.rest();
   if (pattern.empty()) return Error{Code::bad_request, "no pattern to search for"};
-  if (pattern.size() > length) return say("0");
-  Slices slices(c, start, length);
-  std::uint64_t window_at = start;
+  if (pattern.size() > range.length) return say("0");
+  Slices slices(c, range);
+  std::uint64_t window_at = range.at;
   std::string window; // ends with the last slice, begins with what a match may begin with
   while (!slices.done()) {
     const auto slice = slices.next();
@@ -114,16 +108,14 @@ private:
 /// ADDR,LENGTH -> C<crc>. All of it must be memory.
 Answer crc(Conversation& c, std::string_view arguments) {
   Scanner scanner(arguments);
-  const std::uint64_t start = TRY(scanner.hex("address"));
-  TRY(scanner.expect(','));
-  const std::uint64_t length = TRY(scanner.hex("length"));
+  const Range range = TRY(parse_range(scanner));
   TRY(scanner.finish());
-  if (length > 0 && length - 1 > std::numeric_limits<std::uint64_t>::max() - start) {
-    return Error{Code::memory_fault,
-                 fmt::format("{:#x} bytes at {:#x} go beyond the address space", length, start)};
+  if (range.wraps()) {
+    return Error{Code::memory_fault, fmt::format("{:#x} bytes at {:#x} go beyond the address space",
+                                                 range.length, range.at)};
   }
   Crc sum;
-  for (Slices slices(c, start, length); !slices.done();) {
+  for (Slices slices(c, range); !slices.done();) {
     const Bytes slice = TRY(slices.next());
     sum.add(slice);
   }
