@@ -64,6 +64,15 @@ std::string describe(const StopReason& reason) {
       reason);
 }
 
+const Point* point_of(const StopReason& reason) {
+  return std::visit(
+      [](const auto& why) -> const Point* {
+        if constexpr (requires { why.point; }) return &why.point;
+        return nullptr;
+      },
+      reason);
+}
+
 std::optional<int> powered_off(const Stop& stop) {
   for (const VcpuStop& stopped : stop.vcpus) {
     for (const StopReason& reason : stopped.reasons) {

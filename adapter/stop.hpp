@@ -91,6 +91,9 @@ Match(F...) -> Match<F...>;
 /// The status that the guest wants to end with, when it asked to.
 std::optional<int> powered_off(const Stop& stop);
 
+/// The point that a reason is a hit of; null for what is none.
+const Point* point_of(const StopReason& reason);
+
 /// "hardware point at 0x1000", "interrupted by client 2": for logs and people.
 std::string describe(const StopReason& reason);
 

@@ -256,12 +256,7 @@ void Engine::publish_stop(std::vector<VcpuStop> vcpus) {
   stopped_at_ = std::chrono::steady_clock::now();
   for (const VcpuStop& stopped : vcpus) {
     for (const StopReason& reason : stopped.reasons) {
-      const auto* exec = std::get_if<HitPoint>(&reason);
-      const auto* watch = std::get_if<HitWatch>(&reason);
-      if (exec != nullptr) ++hits_[exec->point];
-      if (watch != nullptr) ++hits_[watch->point];
-      const auto* caught = std::get_if<Caught>(&reason);
-      if (caught != nullptr) ++hits_[caught->point];
+      if (const Point* point = point_of(reason)) ++hits_[*point];
     }
   }
   stop_.vcpus = std::move(vcpus);

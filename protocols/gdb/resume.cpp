@@ -17,8 +17,7 @@ bool stands(const VcpuStop& stop, const std::vector<PointState>& points) {
                        [&](const PointState& state) { return state.point == point; });
   };
   return std::any_of(stop.reasons.begin(), stop.reasons.end(), [&](const StopReason& reason) {
-    if (const auto* hit = std::get_if<HitPoint>(&reason)) return set(hit->point);
-    if (const auto* hit = std::get_if<HitWatch>(&reason)) return set(hit->point);
+    if (const Point* point = point_of(reason)) return set(*point);
     return std::holds_alternative<Crashed>(reason);
   });
 }

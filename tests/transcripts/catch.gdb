@@ -15,3 +15,14 @@
 <- /^\$O/
 <- $OK#..
  = points 0
+# caught on two vCPUs at once: the second is told when the client goes on, as a breakpoint would be
+-> $qRcmd,636174636820706f7274203078333838#..
+<- /^\$O/
+<- $OK#..
+-> $vCont;c#..
+ ! stopped vcpu=0 step vcpu=1 port=0x388<0x1
+<- /^\$O/
+<- /^\$T05.*thread:1;/
+-> $vCont;c#..
+<- /^\$T05.*thread:2;/
+ = guest stopped
