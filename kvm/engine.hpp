@@ -89,6 +89,10 @@ private:
   Result<Verdict> pass_site(VcpuId id);
   Result<bool> emulate_site(VcpuId id);
   Verdict hold_others(VcpuId id);
+  Result<Verdict> take_trap(VcpuId id, const Trap& trap);
+  Result<Verdict> take_step(VcpuId id);
+  Result<bool> steps_on(VcpuId id);
+  void add_watch_hit(VcpuId id, HitWatch hit);
 
   // catch.cpp
   void catch_exit(VcpuId id);
@@ -97,18 +101,12 @@ private:
   Result<std::optional<Caught>> exception_at(VcpuId id, const Point& point);
   Status intercept();
 
-  // exits.cpp
-  Result<Verdict> take_trap(VcpuId id, const Trap& trap);
-  void add_watch_hit(VcpuId id, HitWatch hit);
-
   // writes.cpp
   Status protect();
   bool is_protected_write(const kvm_run& exit) const;
   bool is_protected(std::uint64_t physical) const;
   Verdict on_protected_write(VcpuId id);
   Result<bool> needs_open_pages(VcpuId id);
-  Result<Verdict> take_step(VcpuId id);
-  Result<bool> steps_on(VcpuId id);
 
   // schedule.cpp
   Status place_sites();

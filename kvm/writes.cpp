@@ -5,6 +5,7 @@
 #include "kvm/engine.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace kdbg::kvm {
 namespace {
@@ -19,11 +20,10 @@ constexpr std::uint64_t page_mask = ~std::uint64_t{0xfff};
 /// lost. Page tables should not be among these pages: where the CPU itself sets accessed and dirty
 /// bits it would leave KVM no instruction to emulate.
 Status Engine::protect() {
-  std::vector<std::uint64_t> pages = watches_.pages();
-  const auto guarded = sites_.guarded_pages();
-  const auto middle = pages.insert(pages.end(), guarded.begin(), guarded.end());
-  std::inplace_merge(pages.begin(), middle, pages.end());
-  pages.erase(std::unique(pages.begin(), pages.end()), pages.end());
+  const auto watched = watches_.pages(), guarded = sites_.guarded_pages();
+  std::vector<std::uint64_t> pages;
+  std::set_union(watched.begin(), watched.end(), guarded.begin(), guarded.end(),
+                 std::back_inserter(pages));
   std::erase_if(pages, [&](std::uint64_t page) { return vmm_.memory().rom(GuestPhys{page}); });
   if (pages == protected_) return Done{};
   TRY(vmm_.protect(pages));
