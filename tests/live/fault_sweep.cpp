@@ -4,6 +4,7 @@
 #include "kvm/arch/x86_64/probe.hpp"
 #include "kvm/engine.hpp"
 #include "kvm/machine/machine.hpp"
+#include "tests/live/forwarding_kernel.hpp"
 
 #include <cerrno>
 #include <condition_variable>
@@ -19,37 +20,24 @@ using namespace kdbg::kvm;
 namespace {
 
 /// The real kernel, but for one ioctl.
-class FailingKernel final : public Kernel {
+class FailingKernel final : public test::ForwardingKernel {
 public:
-  explicit FailingKernel(int fail_at) : fail_at_(fail_at), real_(make_linux_kernel()) {}
+  explicit FailingKernel(int fail_at) : fail_at_(fail_at) {}
   bool failed() const { return failed_; }
   void heal() { fail_at_ = 1 << 30; }
 
-  Result<Fd> open_kvm() override { return real_->open_kvm(); }
   Result<int> ioctl(Fd fd, unsigned long request, void* argument) override {
     if (count_++ == fail_at_) {
       failed_ = true;
       return Error{Code::kernel, "injected failure", EIO};
     }
-    return real_->ioctl(fd, request, argument);
+    return ForwardingKernel::ioctl(fd, request, argument);
   }
-  Result<std::span<std::byte>> map_run(Fd vcpu, std::size_t length) override {
-    return real_->map_run(vcpu, length);
-  }
-  Result<std::span<std::byte>> allocate(std::size_t length) override {
-    return real_->allocate(length);
-  }
-  void close(Fd fd) override { real_->close(fd); }
-  ThreadId adopt_thread(std::uint8_t* immediate_exit) override {
-    return real_->adopt_thread(immediate_exit);
-  }
-  void kick(ThreadId thread) override { real_->kick(thread); }
 
 private:
   std::atomic<int> count_{0};
   std::atomic<int> fail_at_;
   std::atomic<bool> failed_{false};
-  std::unique_ptr<Kernel> real_;
 };
 
 /// Stands in for the io_context: one thread, posted work.

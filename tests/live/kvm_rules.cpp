@@ -1,6 +1,7 @@
 // Rules of KVM's debugging interface that the engine relies on, asked of the real /dev/kvm by a
 // guest of a few bytes. Usage: kvm_rules RULE; prints PASS, SKIP why or FAIL why.
 #include "kvm/arch/x86_64/micro_guest.hpp"
+#include "tests/live/forwarding_kernel.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -18,34 +19,20 @@ constexpr unsigned nop = 0x90;
 constexpr std::uint64_t general_detect = 1u << 13, dr6_bd = 1u << 13;
 
 /// The real kernel; remembers the latest file descriptors.
-class KnownKernel final : public Kernel {
+class KnownKernel final : public test::ForwardingKernel {
 public:
   Result<Fd> open_kvm() override {
-    kvm = TRY(real_->open_kvm());
+    kvm = TRY(ForwardingKernel::open_kvm());
     return kvm;
   }
   Result<int> ioctl(Fd fd, unsigned long request, void* argument) override {
-    auto answer = real_->ioctl(fd, request, argument);
+    auto answer = ForwardingKernel::ioctl(fd, request, argument);
     if (answer && request == KVM_CREATE_VM) vm = Fd{*answer};
     if (answer && request == KVM_CREATE_VCPU) vcpu = Fd{*answer};
     return answer;
   }
-  Result<std::span<std::byte>> map_run(Fd fd, std::size_t length) override {
-    return real_->map_run(fd, length);
-  }
-  Result<std::span<std::byte>> allocate(std::size_t length) override {
-    return real_->allocate(length);
-  }
-  void close(Fd fd) override { real_->close(fd); }
-  ThreadId adopt_thread(std::uint8_t* immediate_exit) override {
-    return real_->adopt_thread(immediate_exit);
-  }
-  void kick(ThreadId thread) override { real_->kick(thread); }
 
   Fd kvm = Fd::none, vm = Fd::none, vcpu = Fd::none;
-
-private:
-  std::unique_ptr<Kernel> real_ = make_linux_kernel();
 };
 
 /// Empty: the rule holds. A Code::unsupported error: this host cannot show it.
