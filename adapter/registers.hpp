@@ -61,7 +61,8 @@ struct ArchInfo {
   std::span<const RegisterInfo> registers;
   std::span<const FlagsInfo> flags;
   RegisterId pc{}, sp{}, fp{}, flags_register{};
-  std::uint16_t elf_machine = 0; ///< e_machine of core files
+  std::uint16_t elf_machine = 0;   ///< e_machine of core files
+  std::uint8_t code_alignment = 1; ///< of instructions, in bytes
   std::span<const CoreNote> core_notes = {};
 };
 

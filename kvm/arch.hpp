@@ -11,16 +11,16 @@
 
 namespace kdbg::kvm {
 
-/// One debug-register pair. `length` 1, 2, 4 or 8 bytes, `address` aligned to it; a hardware
-/// (execution) slot has length 1.
+/// One debug-register pair. `length` in bytes, as Arch::split_watch cuts it; a hardware (execution)
+/// slot has length 1.
 struct Slot {
   std::uint64_t address = 0; ///< linear
-  std::uint8_t length = 1;
+  std::uint64_t length = 1;
   PointKind kind = PointKind::hardware;
   auto operator<=>(const Slot&) const = default;
 };
 
-inline constexpr std::size_t max_slots = 16; // arm64 has up to 16 of each kind, x86 has 4
+inline constexpr std::size_t max_slots = 32; // arm64 has up to 16 of either kind, x86 has 4
 
 /// Everything KVM_SET_GUEST_DEBUG should say for one vCPU. Built whole before each run, so no
 /// incremental state can drift.
@@ -55,14 +55,21 @@ struct HostFacts {
   bool single_step = false;
   bool hardware_exec = false;
   bool data_watch = false;
-  bool int3_exit = false;           ///< KVM_EXIT_DEBUG, exception 3
-  bool int3_internal_error = false; ///< KVM_EXIT_INTERNAL_ERROR with pc at the int3 (not real mode)
+  bool breakpoint_exit = false; ///< a breakpoint instruction exits: KVM_EXIT_DEBUG, pc at it
+  /// It exits as KVM_EXIT_INTERNAL_ERROR with pc at it (x86; not in real mode).
+  bool breakpoint_internal_error = false;
   bool block_interrupts = false;
-  bool write_protect = false;        ///< a write to a read-only memory slot exits, undone
-  bool register_exits = false;       ///< accesses to chosen MSRs exit
-  std::uint64_t hypercall_exits = 0; ///< bit n: hypercall n can exit
+  bool write_protect = false;               ///< a write to a read-only memory slot exits, undone
+  bool register_exits = false;              ///< accesses to chosen MSRs exit
+  std::uint64_t hypercall_exits = 0;        ///< bit n: hypercall n can exit
+  unsigned exec_slots = 0, watch_slots = 0; ///< where the CPU decides (arm64)
+  std::uint32_t breakpoint_word = 0; ///< the breakpoint instruction, where KVM decides (LoongArch)
+  bool sve = false;                  ///< guests have SVE (arm64)
+  bool soft_step = false; ///< no single_step: a step ends at a temporary breakpoint instruction
   // quirks
-  bool rearm_step = true;           ///< SINGLESTEP must be set again before each step
+  bool read_slots = false;   ///< a slot can stop at reads alone; x86's stop at writes as well
+  bool watch_before = false; ///< a data watch stops before the access, which is still to be done
+  bool rearm_step = true;    ///< SINGLESTEP must be set again before each step
   bool resume_flag_ignored = false; ///< a slot fires again at once unless it is disarmed
   bool breakpoint_pc_stays = false; ///< an injected #BP pushes the pc it finds: advance it first
   bool pushf_shows_trap_flag = false;
@@ -72,6 +79,8 @@ struct HostFacts {
   double loops_per_second = 0;
   double steps_per_second = 0;
   std::vector<std::string> notes; ///< what could not be found out, and why
+
+  bool steps() const { return single_step || soft_step; }
 };
 
 /// What a debug exit says, told from our own plan.
@@ -111,8 +120,9 @@ struct ExceptionFrame {
 /// How one instruction is stepped.
 struct StepPlan {
   bool done = false; ///< the instruction was carried out without entering the guest
-  /// Where the step ends when its trap would come too late: a slot there stops it.
-  std::optional<std::uint64_t> stop_at;
+  /// Where the step ends, as linear addresses: when its trap would come too late a slot there stops
+  /// it; with HostFacts::soft_step all have a breakpoint instruction while the vCPU runs alone.
+  std::array<std::optional<std::uint64_t>, 4> ends{};
 };
 
 /// The page tables of a vCPU as they stood at one moment: good for walks while it runs.
@@ -156,7 +166,7 @@ public:
   /// Waits for what cannot come: halted with interrupts off, or never started.
   virtual Result<bool> waits_for_ever() = 0;
   /// Software breakpoints cannot stop this vCPU in its present mode.
-  virtual Result<bool> software_points_blocked() = 0;
+  virtual Result<bool> software_points_blocked() { return false; }
 
   /// Makes KVM do as planned; no ioctl when it does already. Pending register writes and
   /// injections are handed over first.
@@ -170,26 +180,47 @@ public:
   virtual Result<bool> step_progressed() = 0;
   /// Carries out `code`, the instruction at pc, without entering the guest, where that is plain
   /// and leaves the guest as the CPU would. False: it is not, and nothing has happened.
-  virtual Result<bool> emulate(ByteView code, const WriteFilter& may_write) = 0;
+  virtual Result<bool> emulate([[maybe_unused]] ByteView code,
+                               [[maybe_unused]] const WriteFilter& may_write) {
+    return false;
+  }
   /// `code`, which is at the linear address `at`, as it would be run now.
-  virtual Result<std::vector<CodeLine>> disassemble(ByteView code, std::uint64_t at) = 0;
+  virtual Result<std::vector<CodeLine>> disassemble([[maybe_unused]] ByteView code,
+                                                    [[maybe_unused]] std::uint64_t at) {
+    return Error{Code::unsupported, "kvmdbg does not disassemble this architecture; gdb does"};
+  }
   /// A debug exit told of a step, but the instruction is still to be done: KVM's emulator starts a
   /// locked one again when another vCPU was faster, and traps all the same.
-  virtual Result<bool> step_lost() = 0;
+  virtual Result<bool> step_lost() { return false; }
   /// Memory that the instruction at pc is about to touch.
   virtual Result<std::vector<Access>> accesses() = 0;
 
   /// Reads the present KVM_EXIT_DEBUG or KVM_EXIT_INTERNAL_ERROR. Nothing: not a trap.
   virtual Result<std::optional<Trap>> decode_exit() = 0;
   /// Does what a KVM_EXIT_X86_RDMSR or _WRMSR asks, in the exit.
-  virtual Status serve_register_exit() = 0;
+  virtual Status serve_register_exit() {
+    return Error{Code::unsupported,
+                 "accesses to system registers do not exit on this architecture"};
+  }
   /// Linear address at which the CPU goes on after this exception; memory_fault while the guest
   /// has set none up.
-  virtual Result<GuestVirt> exception_entry(unsigned vector) = 0;
+  virtual Result<GuestVirt> exception_entry([[maybe_unused]] unsigned vector) {
+    return Error{Code::unsupported, "exceptions are not caught by number on this architecture"};
+  }
   /// While the pc is there.
-  virtual Result<ExceptionFrame> exception_frame(unsigned vector) = 0;
+  virtual Result<ExceptionFrame> exception_frame([[maybe_unused]] unsigned vector) {
+    return ExceptionFrame{};
+  }
   /// The trap is the guest's: it takes it at its next entry, as without us.
   virtual Status pass_to_guest(const Trap& trap) = 0;
+};
+
+inline constexpr std::size_t max_breakpoint = 4; // bytes of a breakpoint instruction
+
+/// Slots of DebugPlan::slots.
+struct SlotRange {
+  unsigned first = 0, count = 0;
+  bool holds(unsigned n) const { return n - first < count; }
 };
 
 /// One CPU family.
@@ -197,15 +228,25 @@ class Arch {
 public:
   virtual ~Arch() = default;
   virtual const ArchInfo& info() const = 0;
-  virtual ByteView breakpoint_instruction() const = 0;
-  virtual unsigned slot_count() const = 0;
+  /// What stops a vCPU in place of the instruction that begins with `code` (at most
+  /// `max_breakpoint` bytes); as long as that, or shorter. Empty: nothing fits there.
+  virtual ByteView breakpoint_instruction(ByteView code) const = 0;
+  /// int3, brk, hvcl, ebreak
+  virtual std::string_view breakpoint_name() const = 0;
+  /// The slots that take this kind of point.
+  virtual SlotRange slots_for(PointKind kind) const = 0;
   /// Cuts a watched range into slots; empty when they cannot cover it.
   virtual std::vector<Slot>
   split_watch(PointKind kind, std::uint64_t address, std::uint64_t length) const = 0;
   virtual std::unique_ptr<Cpu>
   attach(Vcpu& vcpu, GuestMemory& memory, const HostFacts& facts) const = 0;
   /// Makes KVM hand these over, and nothing else of their kinds. `vm`: a virtual machine's.
-  virtual Status intercept(Kernel& kernel, Fd vm, const Intercepts& wanted) const = 0;
+  virtual Status intercept([[maybe_unused]] Kernel& kernel,
+                           [[maybe_unused]] Fd vm,
+                           const Intercepts& wanted) const {
+    if (wanted == Intercepts{}) return Done{};
+    return Error{Code::unsupported, "this architecture's KVM hands over no register accesses"};
+  }
 };
 
 } // namespace kdbg::kvm

@@ -9,13 +9,14 @@ namespace {
 
 Capabilities capabilities_of(const HostFacts& facts, const Arch& arch) {
   Capabilities out;
-  out.hardware_slots = facts.hardware_exec || facts.data_watch ? arch.slot_count() : 0;
-  out.single_step = facts.single_step;
-  out.software_points =
-      facts.int3_exit || facts.int3_internal_error || facts.hardware_exec || facts.single_step;
+  out.hardware_slots =
+      facts.hardware_exec || facts.data_watch ? arch.slots_for(PointKind::hardware).count : 0;
+  out.single_step = facts.steps();
+  out.software_points = facts.breakpoint_exit || facts.breakpoint_internal_error ||
+                        facts.hardware_exec || facts.single_step;
   out.hardware_watch = facts.data_watch;
   out.protected_watch = facts.write_protect;
-  out.stepped_watch = facts.single_step;
+  out.stepped_watch = facts.steps();
   out.block_interrupts = facts.block_interrupts;
   out.notes = facts.notes;
   return out;
@@ -239,8 +240,8 @@ std::vector<PointState> Engine::points() const {
     std::string strategy;
     switch (placement.method) {
     case Placement::Method::instruction:
-      strategy = fmt::format("{} at physical {:#x}",
-                             facts_.int3_exit ? "int3" : "int3, seen as a failed emulation",
+      strategy = fmt::format("{}{} at physical {:#x}", arch_.breakpoint_name(),
+                             facts_.breakpoint_exit ? "" : ", seen as a failed emulation",
                              placement.physical.value);
       break;
     case Placement::Method::slots:

@@ -68,8 +68,10 @@ private:
     bool halted = false;              ///< HLT with nothing to end it
     bool alone = false;               ///< its next step needs all others held
     bool open = false;                ///< its instruction cannot be emulated on a protected page
-    std::optional<std::uint64_t>
-        passed; ///< pc at which the last stop was reported: a site there was hit
+    /// pc at which the last stop was reported: a site there was hit, or these slots by an access
+    /// that is still to be done.
+    std::optional<std::uint64_t> passed;
+    std::uint32_t passed_slots = 0;
     std::vector<StopReason> reasons;
   };
 
@@ -89,6 +91,8 @@ private:
   Result<Verdict> pass_site(VcpuId id);
   Result<bool> emulate_site(VcpuId id);
   Verdict hold_others(VcpuId id);
+  Result<StepPlan> begin_step(VcpuId id);
+  bool at_foretold_end(std::uint64_t pc) const;
   Result<Verdict> take_trap(VcpuId id, const Trap& trap);
   Result<Verdict> take_step(VcpuId id);
   Result<bool> steps_on(VcpuId id);
@@ -116,6 +120,7 @@ private:
   Status prepare_run(const Resume& how);
   void begin_phase();
   Status begin_alone(VcpuId id);
+  Status foretell(VcpuId id);
   void finish_phase();
   std::vector<VcpuStop> gather();
   void publish_stop(std::vector<VcpuStop> vcpus);
@@ -158,8 +163,9 @@ private:
   /// One vCPU steps while all others are held.
   struct Alone {
     VcpuId vcpu{};
-    std::optional<GuestPhys> lifted; ///< the site that is out of memory for it
-    bool open = false;               ///< no page is protected
+    std::optional<GuestPhys> lifted;  ///< the site that is out of memory for it
+    bool open = false;                ///< no page is protected
+    std::optional<StepPlan> foretold; ///< with soft_step: breakpoint instructions stand at its ends
   };
   std::optional<Alone> alone_;
   std::vector<std::uint64_t> protected_;                 ///< pages: guest-physical, sorted

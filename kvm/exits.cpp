@@ -12,21 +12,41 @@ namespace kdbg::kvm {
 DebugPlan Engine::plan_for(VcpuRun& run, std::uint64_t pc, const StepPlan& step) const {
   const Placed& placed = sites_.placed();
   const bool asked = run.off_site || run.motion == Motion::step;
-  DebugPlan plan{asked || placed.stepping, placed.instructions && facts_.int3_exit,
+  const bool steps = asked || placed.stepping;
+  const bool foretold = alone_ && alone_->foretold;
+  DebugPlan plan{steps && !foretold, (placed.instructions || foretold) && facts_.breakpoint_exit,
                  asked && facts_.block_interrupts, placed.slots};
-  if (plan.step) {
+  if (steps) {
     // A slot at pc would fire before the step, and again for ever where KVM ignores RF.
-    for (auto& slot : plan.slots) {
-      if (slot && slot->kind == PointKind::hardware && slot->address == pc) slot.reset();
+    for (unsigned n = 0; n < max_slots; ++n) {
+      auto& slot = plan.slots[n];
+      const bool reported = run.passed == pc && (run.passed_slots >> n & 1) != 0;
+      const bool here = slot && slot->kind == PointKind::hardware && slot->address == pc;
+      if (here || reported) slot.reset();
     }
   }
   run.end_slot.reset();
-  for (unsigned n = 0; step.stop_at && n < arch_.slot_count() && !run.end_slot; ++n) {
+  if (foretold) return plan;
+  const SlotRange usable = arch_.slots_for(PointKind::hardware);
+  const auto& end = step.ends.front(); // only one is ever known beside a step of KVM's own
+  for (unsigned n = usable.first; end && usable.holds(n) && !run.end_slot; ++n) {
     if (plan.slots[n]) continue;
-    plan.slots[n] = Slot{*step.stop_at, 1, PointKind::hardware};
+    plan.slots[n] = Slot{*end, 1, PointKind::hardware};
     run.end_slot = n;
   }
   return plan;
+}
+
+/// A foretold step has begun already, on the strand.
+Result<StepPlan> Engine::begin_step(VcpuId id) {
+  if (alone_ && alone_->foretold) return *alone_->foretold;
+  return vmm_.cpu(id).begin_step();
+}
+
+bool Engine::at_foretold_end(std::uint64_t pc) const {
+  if (!alone_ || !alone_->foretold) return false;
+  const auto& ends = alone_->foretold->ends;
+  return std::find(ends.begin(), ends.end(), pc) != ends.end();
 }
 
 /// True when the step that was asked for is done already, without entering the guest.
@@ -36,7 +56,7 @@ Result<bool> Engine::prepare_entry(VcpuId id) {
   if (run.off_site && !alone_) TRY(emulate_site(id)); // cheaper than a step, where it can be done
   const bool stepping = run.off_site || run.motion == Motion::step || sites_.placed().stepping;
   const std::uint64_t pc = stepping ? TRY(cpu.pc()).value : 0;
-  const StepPlan step = stepping ? TRY(cpu.begin_step()) : StepPlan{};
+  const StepPlan step = stepping ? TRY(begin_step(id)) : StepPlan{};
   run.stepping = stepping;
   if (!run.off_site) run.passed.reset();
   if (step.done) return true;
@@ -65,6 +85,8 @@ Verdict Engine::before_run(VcpuId id) {
     }
   }
   if (run.halted && !run.stepping) return Verdict::park;
+  const bool steps = run.off_site || run.motion == Motion::step || sites_.placed().stepping;
+  if (facts_.soft_step && steps && !alone_) return hold_others(id);
   while (std::exchange(enter_first, false) || !vmm_.halting()) {
     auto done = prepare_entry(id);
     if (!done) return crashed(id, done.error().what);
@@ -118,7 +140,7 @@ Verdict Engine::after_exit(VcpuId id, const Result<int>& run) {
 /// KVM_RUN came back without a debug exit. A step may be over all the same: KVM swallows the trap
 /// of some instructions that userspace completes.
 Verdict Engine::interrupted_exit(VcpuId id) {
-  if (!runs_[index(id)].stepping) return Verdict::enter;
+  if (!runs_[index(id)].stepping || (alone_ && alone_->foretold)) return Verdict::enter;
   auto progressed = vmm_.cpu(id).step_progressed();
   if (!progressed) return crashed(id, progressed.error().what);
   return *progressed ? finish_step(id) : Verdict::enter;
@@ -152,8 +174,9 @@ Verdict Engine::on_trap(VcpuId id, const Trap& trap) {
 
 Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
   VcpuRun& run = runs_[index(id)];
-  const bool step_ended =
-      trap.stepped || (run.stepping && run.end_slot && (trap.slots >> *run.end_slot & 1) != 0);
+  const bool slot_ended = run.end_slot && (trap.slots >> *run.end_slot & 1) != 0;
+  const bool foretold = trap.software && at_foretold_end(TRY(vmm_.cpu(id).pc()).value);
+  const bool step_ended = trap.stepped || (run.stepping && (slot_ended || foretold));
   bool at_site = trap.slots != 0 && TRY(add_slot_hits(id, trap.slots));
   const bool ours = trap.software && TRY(patched_at_pc(id));
   if (ours) at_site = TRY(add_execution_hits(id));
@@ -193,11 +216,7 @@ Result<bool> Engine::emulate_site(VcpuId id) {
     got += rest.size();
   }
   const auto may_write = [this](GuestPhys at, std::size_t length) {
-    bool free = !is_protected(at.value) && !vmm_.memory().rom(at);
-    for (std::size_t i = 0; free && i < length; ++i) {
-      free = !sites_.installed_at(GuestPhys{at.value + i});
-    }
-    return free;
+    return !is_protected(at.value) && !vmm_.memory().rom(at) && !sites_.overlap(at, length);
   };
   if (!TRY(cpu.emulate(ByteView(code).first(got), may_write))) return false;
   run.off_site = run.alone = false;
@@ -271,7 +290,16 @@ Result<bool> Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
     if (!hit) continue;
     if (site.executes()) {
       executed = true;
-    } else if (auto watch = watches_.fired(site.point)) {
+      continue;
+    }
+    if (facts_.watch_before) {
+      VcpuRun& run = runs_[index(id)];
+      const std::uint64_t pc = TRY(vmm_.cpu(id).pc()).value;
+      if (run.passed != pc) run.passed_slots = 0;
+      run.passed = pc;
+      run.passed_slots |= slots;
+    }
+    if (auto watch = watches_.fired(site.point, facts_.read_slots)) {
       add_watch_hit(id, *std::move(watch));
     }
   }

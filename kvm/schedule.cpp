@@ -86,7 +86,7 @@ Status Engine::resume(const Resume& how) {
     return Error{Code::bad_request, "a resume that holds every vCPU would never end"};
   }
   const bool steps = std::count(how.motions.begin(), how.motions.end(), Motion::step) != 0;
-  if (steps && !facts_.single_step) {
+  if (steps && !facts_.steps()) {
     return Error{Code::unsupported, "single-step does not work on this host's KVM"};
   }
   if (const auto status = powered_off(stop_)) {
@@ -138,14 +138,33 @@ void Engine::begin_phase() {
 }
 
 Status Engine::begin_alone(VcpuId id) {
-  alone_ = Alone{id, TRY(instruction_at(id)), runs_[index(id)].open};
+  const auto lifted = TRY(instruction_at(id));
+  alone_ = Alone{id, lifted, runs_[index(id)].open, {}};
   if (alone_->open) TRY(vmm_.protect({}));
-  return alone_->lifted ? sites_.lift(vmm_.memory(), *alone_->lifted) : Status{Done{}};
+  if (alone_->lifted) sites_.lift(vmm_.memory(), *alone_->lifted);
+  return facts_.soft_step ? foretell(id) : Status{Done{}};
+}
+
+/// A step that KVM cannot do: breakpoint instructions where it will end. With all others held
+/// nothing else meets them.
+Status Engine::foretell(VcpuId id) {
+  auto step = on_vcpu(id, [&] { return vmm_.cpu(id).begin_step(); });
+  if (!step) return step.error();
+  alone_->foretold = *std::move(step);
+  for (const auto& end : alone_->foretold->ends) {
+    if (!end) continue;
+    auto where = on_vcpu(id, [&] { return vmm_.cpu(id).translate(Address{*end}); });
+    if (!where && where.error().code == Code::kernel) return where.error();
+    // Not there: the guest's handler of the fault brings it, or the step ends by another way.
+    if (where) TRY(sites_.extend(vmm_.memory(), where->physical));
+  }
+  return Done{};
 }
 
 void Engine::finish_phase() {
   if (const auto alone = std::exchange(alone_, {})) {
     VcpuRun& run = runs_[index(alone->vcpu)];
+    sites_.retract(vmm_.memory());
     Status restored =
         alone->lifted ? sites_.restore(vmm_.memory(), *alone->lifted) : Status{Done{}};
     if (alone->open) {

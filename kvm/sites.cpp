@@ -16,7 +16,13 @@ constexpr std::uint64_t page_size = 4096;
 Status Sites::add(VcpuId vcpu, const Point& point) {
   const auto same = [&](const Site& site) { return site.point == point; };
   if (std::any_of(placed_.sites.begin(), placed_.sites.end(), same)) return Done{};
-  if (point.kind == PointKind::software && !facts_.int3_exit && !facts_.hardware_exec &&
+  const unsigned alignment = arch_.info().code_alignment;
+  if ((point.kind == PointKind::software || point.kind == PointKind::hardware) &&
+      point.at.value % alignment != 0) {
+    return Error{Code::bad_request, fmt::format("{}: instructions of {} are aligned to {} bytes",
+                                                describe(point), arch_.info().name, alignment)};
+  }
+  if (point.kind == PointKind::software && !facts_.breakpoint_exit && !facts_.hardware_exec &&
       !facts_.single_step) {
     return Error{
         Code::unsupported,
@@ -61,7 +67,7 @@ Status Sites::place(GuestMemory& memory,
       ++patch;
       continue;
     }
-    TRY(take_out(memory, patch->first, patch->second.original));
+    take_out(memory, patch->first, patch->second);
     patch = patches_.erase(patch);
   }
   for (const auto& [at, unused] : wanted) {
@@ -71,32 +77,50 @@ Status Sites::place(GuestMemory& memory,
   return Done{};
 }
 
+bool Sites::stands(std::uint64_t at, const Patch& patch, const GuestMemory& memory) {
+  std::array<std::byte, max_breakpoint> present{};
+  const auto bytes = std::span(present).first(patch.size);
+  return memory.read(GuestPhys{at}, bytes) == patch.size &&
+         std::equal(bytes.begin(), bytes.end(), patch.ours.begin());
+}
+
 Status Sites::install(GuestMemory& memory, GuestPhys at) {
-  std::byte present{};
-  const std::byte opcode = arch_.breakpoint_instruction()[0];
-  if (!memory.load(at, present)) {
+  const auto known = patches_.find(at.value);
+  const bool overwritten = known != patches_.end() && !stands(at.value, known->second, memory);
+  if (known != patches_.end() && !overwritten) {
+    // A client may have written other code over the guest's.
+    const Patch& patch = known->second;
+    const auto ours = arch_.breakpoint_instruction(ByteView(patch.original).first(patch.size));
+    if (std::equal(ours.begin(), ours.end(), patch.ours.begin(), patch.ours.begin() + patch.size)) {
+      return Done{};
+    }
+    take_out(memory, at.value, patch);
+  }
+  // New, or the guest has written over ours: its bytes are the ones to keep.
+  Patch patch{.overwritten = overwritten};
+  const std::size_t got = memory.read(at, patch.original);
+  const ByteView ours = arch_.breakpoint_instruction(ByteView(patch.original).first(got));
+  if (ours.empty()) {
     return Error{Code::memory_fault,
                  fmt::format("cannot patch physical {:#x}: not memory", at.value)};
   }
-  if (patches_.contains(at.value) && present == opcode) return Done{};
-  // New, or the guest has written over ours: its byte is the one to keep.
-  const bool overwritten = patches_.contains(at.value);
-  patches_[at.value] = {present, overwritten};
-  memory.store(at, opcode);
+  patch.size = static_cast<std::uint8_t>(ours.size());
+  std::copy(ours.begin(), ours.end(), patch.ours.begin());
+  patches_[at.value] = patch;
+  memory.write(at, ours);
   return Done{};
 }
 
-/// Only what is still ours is taken out: a page that the guest has reused keeps its new byte.
-Status Sites::take_out(GuestMemory& memory, std::uint64_t at, std::byte original) {
-  std::byte present{};
-  if (!memory.load(GuestPhys{at}, present)) return Done{};
-  if (present == arch_.breakpoint_instruction()[0]) memory.store(GuestPhys{at}, original);
-  return Done{};
+/// Only what is still ours is taken out: a page that the guest has reused keeps its new bytes.
+void Sites::take_out(GuestMemory& memory, std::uint64_t at, const Patch& patch) {
+  if (stands(at, patch, memory)) {
+    memory.write(GuestPhys{at}, ByteView(patch.original).first(patch.size));
+  }
 }
 
 Status Sites::withdraw(GuestMemory& memory) {
   for (const auto& [at, patch] : patches_) {
-    TRY(take_out(memory, at, patch.original));
+    take_out(memory, at, patch);
   }
   patches_.clear();
   for (Site& site : placed_.sites) {
@@ -105,8 +129,8 @@ Status Sites::withdraw(GuestMemory& memory) {
   return Done{};
 }
 
-Status Sites::lift(GuestMemory& memory, GuestPhys at) {
-  return take_out(memory, at.value, patches_.at(at.value).original);
+void Sites::lift(GuestMemory& memory, GuestPhys at) {
+  take_out(memory, at.value, patches_.at(at.value));
 }
 
 /// What stands there now is the guest's: only if it is not what was put there for the step has the
@@ -117,6 +141,20 @@ Status Sites::restore(GuestMemory& memory, GuestPhys at) {
   Patch& patch = patches_.at(at.value);
   patch.overwritten = lifted.overwritten || patch.original != lifted.original;
   return Done{};
+}
+
+Status Sites::extend(GuestMemory& memory, GuestPhys at) {
+  if (patches_.contains(at.value)) return Done{};
+  TRY(install(memory, at));
+  patches_.at(at.value).temporary = true;
+  return Done{};
+}
+
+void Sites::retract(GuestMemory& memory) {
+  std::erase_if(patches_, [&](const auto& entry) {
+    if (entry.second.temporary) take_out(memory, entry.first, entry.second);
+    return entry.second.temporary;
+  });
 }
 
 bool Sites::unsettled() const {
@@ -141,23 +179,45 @@ std::vector<std::uint64_t> Sites::guarded_pages() const {
   return out;
 }
 
-void Sites::hide(GuestPhys at, std::span<std::byte> data) const {
-  const std::byte opcode = arch_.breakpoint_instruction()[0];
-  const std::lock_guard lock(bytes_mutex_);
-  for (auto patch = patches_.lower_bound(at.value);
-       patch != patches_.end() && patch->first - at.value < data.size(); ++patch) {
-    std::byte& shown = data[patch->first - at.value];
-    if (shown == opcode) shown = patch->second.original;
+/// For each patch that shares bytes with `data`: those of `data`, and where in the patch they
+/// begin.
+template <class Patches, class Work>
+void Sites::each_in(Patches& patches, GuestPhys at, std::span<std::byte> data, Work work) {
+  const std::uint64_t before = at.value - std::min<std::uint64_t>(at.value, max_breakpoint - 1);
+  const std::uint64_t end = at.value + data.size();
+  for (auto entry = patches.lower_bound(before); entry != patches.end() && entry->first < end;
+       ++entry) {
+    auto& patch = entry->second;
+    const std::uint64_t first = std::max(entry->first, at.value);
+    const std::uint64_t last = std::min(entry->first + patch.size, end);
+    if (first < last) {
+      work(patch, data.subspan(first - at.value, last - first), first - entry->first);
+    }
   }
 }
 
-void Sites::absorb(GuestPhys at, std::span<std::byte> data) {
-  const std::byte opcode = arch_.breakpoint_instruction()[0];
+bool Sites::overlap(GuestPhys at, std::size_t length) const {
+  const auto next = patches_.lower_bound(at.value);
+  if (next != patches_.end() && next->first - at.value < length) return true;
+  return next != patches_.begin() &&
+         at.value - std::prev(next)->first < std::prev(next)->second.size;
+}
+
+void Sites::hide(GuestPhys at, std::span<std::byte> data) const {
   const std::lock_guard lock(bytes_mutex_);
-  for (auto patch = patches_.lower_bound(at.value);
-       patch != patches_.end() && patch->first - at.value < data.size(); ++patch) {
-    patch->second.original = std::exchange(data[patch->first - at.value], opcode);
-  }
+  each_in(patches_, at, data, [](const Patch& patch, std::span<std::byte> shown, std::size_t from) {
+    if (std::equal(shown.begin(), shown.end(), patch.ours.begin() + from)) {
+      std::copy_n(patch.original.begin() + from, shown.size(), shown.begin());
+    }
+  });
+}
+
+void Sites::absorb(GuestPhys at, std::span<std::byte> data) {
+  const std::lock_guard lock(bytes_mutex_);
+  each_in(patches_, at, data, [](Patch& patch, std::span<std::byte> written, std::size_t from) {
+    std::copy(written.begin(), written.end(), patch.original.begin() + from);
+    std::copy_n(patch.ours.begin() + from, written.size(), written.begin());
+  });
 }
 
 } // namespace kdbg::kvm

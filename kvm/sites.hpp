@@ -81,9 +81,15 @@ public:
   std::vector<std::uint64_t> guarded_pages() const;
 
   /// One instruction out of memory for a step over it, and back in.
-  Status lift(GuestMemory& memory, GuestPhys at);
+  void lift(GuestMemory& memory, GuestPhys at);
   Status restore(GuestMemory& memory, GuestPhys at);
   bool installed_at(GuestPhys at) const { return patches_.contains(at.value); }
+  /// Any byte of these is ours.
+  bool overlap(GuestPhys at, std::size_t length) const;
+  /// A breakpoint instruction that belongs to no point, until `retract`. Nothing where a site's
+  /// stands already. Only while every vCPU is parked.
+  Status extend(GuestMemory& memory, GuestPhys at);
+  void retract(GuestMemory& memory);
 
   /// Reads show the guest's bytes, writes keep the instruction: `data` is what was read at, or is
   /// to be written to, `at`. Any thread while the guest runs.
@@ -122,12 +128,18 @@ private:
   bool take_slot(const Slot& slot, Plan& plan, Placement& placement) const;
   bool take_slots(const std::vector<Slot>& slots, Plan& plan, Placement& placement) const;
   Status install(GuestMemory& memory, GuestPhys at);
-  Status take_out(GuestMemory& memory, std::uint64_t at, std::byte original);
-
+  /// One breakpoint instruction in memory.
   struct Patch {
-    std::byte original{};     ///< the guest's own
+    std::array<std::byte, max_breakpoint> original{}; ///< the guest's own
+    std::array<std::byte, max_breakpoint> ours{};
+    std::uint8_t size = 0;    ///< bytes of either
     bool overwritten = false; ///< the guest has once written over ours
+    bool temporary = false;   ///< no point's
   };
+  static bool stands(std::uint64_t at, const Patch& patch, const GuestMemory& memory);
+  static void take_out(GuestMemory& memory, std::uint64_t at, const Patch& patch);
+  template <class Patches, class Work>
+  static void each_in(Patches& patches, GuestPhys at, std::span<std::byte> data, Work work);
   const Arch& arch_;
   const HostFacts& facts_;
   Placed placed_;

@@ -41,9 +41,9 @@ bool Sites::take_slot(const Slot& slot, Plan& plan, Placement& placement) const 
     placement.slots.push_back(n);
     return true;
   };
-  const unsigned count = facts_.hardware_exec || facts_.data_watch ? arch_.slot_count() : 0;
+  const SlotRange usable = arch_.slots_for(slot.kind);
   std::optional<unsigned> free;
-  for (unsigned n = 0; n < count; ++n) {
+  for (unsigned n = usable.first; usable.holds(n); ++n) {
     if (plan.slots[n] == slot) return take(n); // shared with an equal one
     if (plan.slots[n]) continue;
     if (placed_.slots[n] == slot) return take(n); // stays where it was
@@ -113,7 +113,7 @@ Result<Placement> Sites::place_hardware(const Site& site, Plan& plan) const {
   Placement out{Method::slots};
   out.linear = site.point.at.value;
   if (take_slot({out.linear, 1, PointKind::hardware}, plan, out)) return out;
-  return no_slots(site.point, arch_.slot_count());
+  return no_slots(site.point, arch_.slots_for(site.point.kind).count);
 }
 
 /// Debug registers cost nothing, protected pages an exit for each write to them, stepping
@@ -129,8 +129,8 @@ Result<Placement> Sites::place_watch(const Site& site, Plan& plan) const {
   }
   const bool protects = facts_.write_protect && point.kind == PointKind::write;
   if (protects && point.length <= most_protected) return Placement{Method::protection};
-  if (facts_.single_step && point.length <= most_compared) return Placement{Method::stepping};
-  if (protects || facts_.single_step) {
+  if (facts_.steps() && point.length <= most_compared) return Placement{Method::stepping};
+  if (protects || facts_.steps()) {
     return Error{Code::unsupported,
                  fmt::format("a watch of {} bytes at {:#x} is too long: {} take at most {} bytes",
                              point.length, point.at.value,
@@ -142,7 +142,7 @@ Result<Placement> Sites::place_watch(const Site& site, Plan& plan) const {
     return Error{Code::no_free_slot,
                  fmt::format("a watch of {} bytes at {:#x} does not fit the free "
                              "ones of {} hardware slots of 8 aligned bytes",
-                             point.length, point.at.value, arch_.slot_count())};
+                             point.length, point.at.value, arch_.slots_for(point.kind).count)};
   }
   return Error{
       Code::unsupported,
@@ -205,9 +205,8 @@ Result<Intercepts> Sites::intercepts(const std::vector<Site>& sites) {
 }
 
 bool Sites::still_ours(GuestPhys at, const GuestMemory& memory) const {
-  std::byte present{};
-  return patches_.contains(at.value) && memory.load(at, present) &&
-         present == arch_.breakpoint_instruction()[0];
+  const auto patch = patches_.find(at.value);
+  return patch != patches_.end() && stands(at.value, patch->second, memory);
 }
 
 /// A site stays on its page while other page tables are in use, which may show other memory or
@@ -250,8 +249,11 @@ Result<Sites::Ground> Sites::survey(const Site& site, const Guest& guest) const 
     return out;
   }
   hide(*out.physical, code);
-  out.blank = std::all_of(code.begin(), code.begin() + static_cast<std::ptrdiff_t>(got),
-                          [](std::byte b) { return b == std::byte{0}; });
+  const auto present = std::span(code).first(got);
+  out.blank =
+      std::all_of(present.begin(), present.end(), [](std::byte b) { return b == std::byte{0}; });
+  const auto first = present.first(std::min(got, max_breakpoint));
+  out.executable = out.executable && !arch_.breakpoint_instruction(first).empty();
   return out;
 }
 
@@ -264,7 +266,7 @@ Result<Placement> Sites::place_software(const Site& site, Plan& plan, const Gues
   out.linear = ground.linear;
   out.note = ground.note;
   const bool patchable = ground.physical && ground.executable && !guest->instructions_blocked &&
-                         (facts_.int3_exit || facts_.int3_internal_error);
+                         (facts_.breakpoint_exit || facts_.breakpoint_internal_error);
   const auto before = ground.physical ? patches_.find(ground.physical->value) : patches_.end();
   const bool volatile_code =
       ground.blank || (before != patches_.end() && before->second.overwritten);
@@ -273,7 +275,7 @@ Result<Placement> Sites::place_software(const Site& site, Plan& plan, const Gues
                      *ground.physical,    ground.root, facts_.write_protect && volatile_code};
   };
   const bool stands = site.placement.method == Method::instruction;
-  if ((facts_.int3_exit || stands) && patchable && !volatile_code) return patch();
+  if ((facts_.breakpoint_exit || stands) && patchable && !volatile_code) return patch();
   const bool handled = site.point.kind != PointKind::exception || ground.linear != 0;
   if (facts_.hardware_exec && in_linear_space(site.point) && handled &&
       take_slot({ground.linear, 1, PointKind::hardware}, plan, out)) {
@@ -281,7 +283,7 @@ Result<Placement> Sites::place_software(const Site& site, Plan& plan, const Gues
     return out;
   }
   if (patchable) return patch();
-  if (ground.physical && facts_.single_step) out.method = Method::stepping;
+  if (ground.physical && facts_.steps()) out.method = Method::stepping;
   return out;
 }
 

@@ -218,12 +218,12 @@ Result<std::vector<HitWatch>> Watches::compare(VcpuId id, Cpu& cpu, bool open) {
   return hits;
 }
 
-std::optional<HitWatch> Watches::fired(const Point& point) {
+std::optional<HitWatch> Watches::fired(const Point& point, bool exact) {
   const std::lock_guard lock(mutex_);
   for (Watched& watched : watched_) {
     if (watched.point != point) continue;
     Bytes before = std::exchange(watched.value, read(watched));
-    if (point.kind == PointKind::read && before != watched.value) return {};
+    if (!exact && point.kind == PointKind::read && before != watched.value) return {};
     HitWatch hit{point, point.at.value, std::move(before), watched.value};
     shorten(hit);
     return hit;

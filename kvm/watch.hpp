@@ -30,7 +30,7 @@ public:
   Result<std::vector<HitWatch>> compare(VcpuId id, Cpu& cpu, bool open);
   /// A slot of `point` fired: its values. Nothing when a read watch saw a changed value, which
   /// means that the access was a write.
-  std::optional<HitWatch> fired(const Point& point);
+  std::optional<HitWatch> fired(const Point& point, bool exact);
   /// Does a write that exited from a protected page. Every watch that it touched.
   std::vector<HitWatch> write(GuestPhys at, ByteView data);
 

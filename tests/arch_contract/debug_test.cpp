@@ -345,7 +345,7 @@ TEST_CASE("a guest without a trap flag does not get one from us") {
 
 TEST_CASE("software breakpoints are blocked in real mode where int3 does not exit") {
   HostFacts facts = all_works();
-  facts.int3_exit = false;
+  facts.breakpoint_exit = false;
   X86Rig rig(facts);
   CHECK_FALSE(*rig.cpu->software_points_blocked());
   rig.mode(x86::CodeMode::bits16);
@@ -381,5 +381,5 @@ TEST_CASE("a watched range of any place and length is covered exactly, or needs 
       if (!slots.empty()) CHECK(at == start + length);
     }
   }
-  CHECK(x86_64().slot_count() == 4);
+  CHECK(x86_64().slots_for(PointKind::write).count == 4);
 }

@@ -133,7 +133,7 @@ TEST_CASE("an emulated iret's step ends by a slot at its target") {
   CHECK_FALSE([&] {
     StepRig rig(CodeMode::bits64, facts);
     rig.code({0x48, 0xcf});
-    return rig.cpu->begin_step()->stop_at.has_value();
+    return rig.cpu->begin_step()->ends.front().has_value();
   }());
   facts.emulated = true;
   StepRig rig(CodeMode::bits64, facts);
@@ -141,7 +141,7 @@ TEST_CASE("an emulated iret's step ends by a slot at its target") {
   rig.put_word(rig.top(), 0xffffffff81000000, 8);
   auto plan = rig.cpu->begin_step();
   REQUIRE(plan);
-  CHECK(plan->stop_at == 0xffffffff81000000);
+  CHECK(plan->ends.front() == 0xffffffff81000000);
 }
 
 // The slot compares linear addresses, the frame holds an offset into the code segment it names.
@@ -155,7 +155,7 @@ TEST_CASE("an emulated iret in real mode ends at a linear address") {
   rig.put_word(rig.top() + 4, flags_without, 2);
   auto plan = rig.cpu->begin_step();
   REQUIRE(plan);
-  CHECK(plan->stop_at == 0x2120);
+  CHECK(plan->ends.front() == 0x2120);
 }
 
 TEST_CASE("syscall: our trap flag goes out of r11") {

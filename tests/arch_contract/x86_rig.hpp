@@ -14,7 +14,7 @@ namespace kdbg::test {
 inline kvm::HostFacts all_works() {
   kvm::HostFacts facts;
   facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = true;
-  facts.int3_exit = facts.exception_payload = facts.block_interrupts = true;
+  facts.breakpoint_exit = facts.exception_payload = facts.block_interrupts = true;
   facts.debug_flags = 0x1f0003;
   return facts;
 }

@@ -330,7 +330,7 @@ def main():
         kvmdbg(bench, record, options.seconds)
         if not options.no_qemu:
             try:
-                hits = record["works"]["int3_exit"]
+                hits = record["works"]["breakpoint_exit"]
                 qemu(bench, options.seconds, hits)
                 if not hits:
                     notes.append("QEMU's software breakpoints end the guest on this host's KVM: its hits "

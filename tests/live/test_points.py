@@ -42,7 +42,7 @@ rounds_case("software_point_on_outs", 0, ["site_outs"], [36], ["test_devices"])
 rounds_case("hardware_point_on_mmio", 1, ["site_mmio"], [37], ["hardware_exec", "test_devices"])
 rounds_case("software_point_on_mmio", 0, ["site_mmio"], [37], ["test_devices"])
 rounds_case("software_point_on_jump", 0, ["site_jump"], [1])
-rounds_case("many_software_points", 0, SITES, [1], ["int3_exit"])
+rounds_case("many_software_points", 0, SITES, [1], ["breakpoint_exit"])
 
 
 @case(ids=[2])

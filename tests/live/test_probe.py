@@ -22,7 +22,7 @@ def probe(*arguments):
 def record_is_json():
     record = json.loads(probe("--json"))
     holds(isinstance(record, dict) and isinstance(record.get("works"), dict), f"record {record!r}")
-    for name in ("single_step", "hardware_exec", "data_watch", "int3_exit", "block_interrupts"):
+    for name in ("single_step", "hardware_exec", "data_watch", "breakpoint_exit", "block_interrupts"):
         holds(isinstance(record["works"].get(name), bool), f"no verdict on {name}: {record!r}")
 
 

@@ -14,7 +14,7 @@ namespace {
 
 HostFacts hardware() {
   HostFacts facts;
-  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.int3_exit =
+  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.breakpoint_exit =
       true;
   facts.exception_payload = facts.block_interrupts = true;
   facts.debug_flags = 0x1f0003;
@@ -23,8 +23,8 @@ HostFacts hardware() {
 
 HostFacts emulating() {
   HostFacts facts = hardware();
-  facts.int3_exit = facts.data_watch = facts.rearm_step = false;
-  facts.int3_internal_error = facts.breakpoint_pc_stays = facts.emulated =
+  facts.breakpoint_exit = facts.data_watch = facts.rearm_step = false;
+  facts.breakpoint_internal_error = facts.breakpoint_pc_stays = facts.emulated =
       facts.resume_flag_ignored = true;
   return facts;
 }
@@ -42,8 +42,8 @@ struct Rig {
           if (const auto* stopped = std::get_if<Stopped>(&event)) stops.push_back(stopped->stop);
         }) {
     vmm.engine = &engine;
-    vmm.kernel.int3_exits = facts.int3_exit;
-    vmm.kernel.int3_fails_emulation = facts.int3_internal_error;
+    vmm.kernel.int3_exits = facts.breakpoint_exit;
+    vmm.kernel.int3_fails_emulation = facts.breakpoint_internal_error;
     vmm.kernel.watches_fire = facts.data_watch;
     vmm.kernel.honours_resume_flag = !facts.resume_flag_ignored;
     original = vmm.ram;

@@ -16,20 +16,20 @@ constexpr std::byte int3{0xcc};
 
 HostFacts hardware() {
   HostFacts facts;
-  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.int3_exit =
+  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.breakpoint_exit =
       true;
   return facts;
 }
 /// int3 works only as a last resort: slots come first.
 HostFacts emulating() {
   HostFacts facts = hardware();
-  facts.int3_exit = facts.data_watch = false;
-  facts.int3_internal_error = true;
+  facts.breakpoint_exit = facts.data_watch = false;
+  facts.breakpoint_internal_error = true;
   return facts;
 }
 HostFacts no_instructions() {
   HostFacts facts = hardware();
-  facts.int3_exit = false;
+  facts.breakpoint_exit = false;
   return facts;
 }
 
@@ -558,12 +558,12 @@ TEST_CASE("an int3 of the guest's own under a site is still there afterwards") {
 TEST_CASE("an instruction is lifted for a step and put back, also over a byte written meanwhile") {
   Rig rig(hardware());
   rig.have({software(0x11000)});
-  REQUIRE(rig.sites.lift(rig.memory, GuestPhys{0x1000}));
+  rig.sites.lift(rig.memory, GuestPhys{0x1000});
   CHECK(rig.ram == rig.original);
   CHECK(rig.sites.installed_at(GuestPhys{0x1000}));
   REQUIRE(rig.sites.restore(rig.memory, GuestPhys{0x1000}));
   CHECK(rig.patched() == Addresses{0x1000});
-  REQUIRE(rig.sites.lift(rig.memory, GuestPhys{0x1000}));
+  rig.sites.lift(rig.memory, GuestPhys{0x1000});
   rig.ram[0x1000] = std::byte{0x99}; // the stepped instruction writes over itself
   REQUIRE(rig.sites.restore(rig.memory, GuestPhys{0x1000}));
   CHECK(rig.ram[0x1000] == int3);
@@ -576,12 +576,12 @@ TEST_CASE("an instruction that was lifted is not taken for one that the guest wr
   facts.write_protect = true;
   Rig rig(facts);
   rig.have({software(0x11000)});
-  REQUIRE(rig.sites.lift(rig.memory, GuestPhys{0x1000}));
+  rig.sites.lift(rig.memory, GuestPhys{0x1000});
   REQUIRE(rig.sites.restore(rig.memory, GuestPhys{0x1000}));
   REQUIRE(rig.place());
   CHECK(rig.of(software(0x11000)).method == Method::instruction); // no slot for it
   CHECK_FALSE(rig.of(software(0x11000)).guarded);
-  REQUIRE(rig.sites.lift(rig.memory, GuestPhys{0x1000}));
+  rig.sites.lift(rig.memory, GuestPhys{0x1000});
   rig.ram[0x1000] = std::byte{0x99};
   REQUIRE(rig.sites.restore(rig.memory, GuestPhys{0x1000}));
   REQUIRE(rig.place());

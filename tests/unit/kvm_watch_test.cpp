@@ -314,17 +314,19 @@ TEST_CASE("a watch in slots is not compared, but its values are told when it fir
   rig.put(at, 4u);
   CHECK(rig.after(writing(at)).empty());
   const Point write = rig.placed.sites[0].point, read = rig.placed.sites[1].point;
-  auto hit = rig.watches.fired(write);
+  auto hit = rig.watches.fired(write, false);
   REQUIRE(hit);
   CHECK(hit->before == four(3));
   CHECK(hit->after == four(4));
-  hit = rig.watches.fired(write); // the same value written again
+  hit = rig.watches.fired(write, false); // the same value written again
   REQUIRE(hit);
   CHECK(hit->before == four(4));
-  CHECK(rig.watches.fired(read));
+  CHECK(rig.watches.fired(read, false));
   rig.put(0x2010, 1u);
-  CHECK_FALSE(rig.watches.fired(read)); // that was a write
-  CHECK(rig.watches.fired(read));
+  CHECK_FALSE(rig.watches.fired(read, false)); // that was a write
+  rig.put(0x2010, 2u);
+  CHECK(rig.watches.fired(read, true)); // the slot knows better: somebody else's write came before
+  CHECK(rig.watches.fired(read, false));
 }
 
 TEST_CASE("a watch without memory waits for its owner's page tables, not another vCPU's") {

@@ -73,8 +73,8 @@ Status ask_int3(MicroGuest& guest, HostFacts& facts) {
   TRY(guest.debug(debug_use_sw_bp));
   TRY(guest.run());
   const bool at_it = TRY(guest.regs()).rip == MicroGuest::code + 1;
-  facts.int3_exit = guest.stopped_by(3) && at_it;
-  facts.int3_internal_error = guest.page().exit_reason == KVM_EXIT_INTERNAL_ERROR &&
+  facts.breakpoint_exit = guest.stopped_by(3) && at_it;
+  facts.breakpoint_internal_error = guest.page().exit_reason == KVM_EXIT_INTERNAL_ERROR &&
                               guest.page().internal.suberror == 1 && at_it;
   return Done{};
 }
@@ -83,6 +83,7 @@ Status ask_exec(MicroGuest& guest, HostFacts& facts) {
   TRY(guest.load({nop, nop, nop}));
   TRY(guest.debug(debug_use_hw_bp, MicroGuest::code + 1, dr7_exec_0));
   TRY(guest.run());
+  facts.exec_slots = facts.watch_slots = 4; // DR0 to DR3
   facts.hardware_exec = guest.stopped_by(1) && TRY(guest.regs()).rip == MicroGuest::code + 1;
   if (!facts.hardware_exec) return Done{};
   TRY(guest.run());
@@ -287,7 +288,7 @@ void explain(HostFacts& facts) {
                              "slow, and some traps never come");
   }
   if (!facts.single_step) facts.notes.emplace_back("single-step does not work");
-  if (!facts.int3_exit && facts.int3_internal_error) {
+  if (!facts.breakpoint_exit && facts.breakpoint_internal_error) {
     facts.notes.emplace_back("int3 shows as a failed emulation: software breakpoints take hardware "
                              "slots first, and none is written in real mode");
   }

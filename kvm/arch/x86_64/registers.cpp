@@ -293,6 +293,7 @@ const ArchInfo info{"x86_64",
                     RegisterId{reg_rbp},
                     RegisterId{reg_eflags},
                     elf_machine,
+                    1,
                     core_notes()};
 
 static_assert(table[reg_rip].name == "rip" && table[reg_efer].name == "efer");

@@ -274,7 +274,7 @@ Result<bool> X86Cpu::waiting() {
 }
 
 Result<bool> X86Cpu::software_points_blocked() {
-  if (facts_.int3_exit) return false;
+  if (facts_.breakpoint_exit) return false;
   // Where int3 shows only as an emulation failure, in real mode the guest's own handler takes it.
   TRY(load_sregs());
   return (sregs_->cr0 & cr0_pe) == 0;

@@ -90,7 +90,7 @@ Result<StepPlan> X86Cpu::begin_step() {
     if ((sregs_->cr0 & cr0_pe) == 0 && flags_image(stack_address(regs_->rsp + width), 2, cs)) {
       target += cs << 4;
     }
-    plan.stop_at = target;
+    plan.ends.front() = target;
   }
   return plan;
 }
