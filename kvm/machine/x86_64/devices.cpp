@@ -1,7 +1,7 @@
 // What the guest finds at I/O ports and at addresses without memory, and its sense of time.
-#include "kvm/engine.hpp"
-#include "kvm/machine/acpi.hpp"
-#include "kvm/machine/machine.hpp"
+#include "kvm/arch/x86_64/abi.hpp"
+#include "kvm/machine/x86_64/acpi.hpp"
+#include "kvm/machine/x86_64/pc.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -56,28 +56,23 @@ void turn_back(Vcpu& vcpu, std::uint64_t nanoseconds) {
 
 } // namespace
 
-Verdict Machine::serve(VcpuId id) {
-  kvm_run& run = vcpu(id).run_page();
-  std::optional<StopReason> end;
+std::optional<StopReason> Pc::serve(Vcpu& vcpu) {
+  kvm_run& run = vcpu.run_page();
   switch (run.exit_reason) {
   case KVM_EXIT_IO:
-    end = port_access(run);
-    break;
+    return port_access(run);
   case KVM_EXIT_MMIO:
     memory_access(run);
-    break;
+    return {};
   case KVM_EXIT_SYSTEM_EVENT:
-    end = Crashed{"the guest raised system event " + std::to_string(run.system_event.type)};
-    break;
+    return Crashed{"the guest raised system event " + std::to_string(run.system_event.type)};
   default:
-    end = Crashed{"KVM exit reason " + std::to_string(run.exit_reason) +
-                  " is not served by this machine"};
-    break;
+    return Crashed{"KVM exit reason " + std::to_string(run.exit_reason) +
+                   " is not served by this machine"};
   }
-  return end ? engine_->stop_here(id, *std::move(end)) : engine_->before_run(id);
 }
 
-std::optional<StopReason> Machine::port_access(kvm_run& run) {
+std::optional<StopReason> Pc::port_access(kvm_run& run) {
   auto* data = reinterpret_cast<std::uint8_t*>(&run) + run.io.data_offset;
   std::optional<StopReason> end;
   for (std::uint32_t i = 0; i < run.io.count; ++i) {
@@ -94,12 +89,12 @@ std::optional<StopReason> Machine::port_access(kvm_run& run) {
 }
 
 std::optional<StopReason>
-Machine::port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size) {
+Pc::port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size) {
   if (port >= Serial::base && port < Serial::base + Serial::ports) {
     serial_.write(port - Serial::base, value);
     return {};
   }
-  const std::lock_guard lock(devices_mutex_);
+  const std::lock_guard lock(mutex_);
   switch (port) {
   case test_out:
     ++counters_.port_writes;
@@ -111,7 +106,7 @@ Machine::port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size) {
     cmos_.write(value);
     break;
   case debug_port:
-    if (outlets_.debug_console) outlets_.debug_console(std::byte{value});
+    if (parts_.debug_console) parts_.debug_console(std::byte{value});
     break;
   case system_control:
     if ((value & fast_reset) != 0) return Crashed{"the guest asked for a reset (port 0x92)"};
@@ -135,11 +130,11 @@ Machine::port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size) {
   return {};
 }
 
-std::uint8_t Machine::port_read(std::uint16_t port) {
+std::uint8_t Pc::port_read(std::uint16_t port) {
   if (port >= Serial::base && port < Serial::base + Serial::ports) {
     return serial_.read(port - Serial::base);
   }
-  const std::lock_guard lock(devices_mutex_);
+  const std::lock_guard lock(mutex_);
   switch (port) {
   case test_in:
     return 0x5a;
@@ -148,7 +143,7 @@ std::uint8_t Machine::port_read(std::uint16_t port) {
   case Cmos::data_port:
     return cmos_.read();
   case debug_port:
-    return outlets_.debug_console ? debug_port_is_here : 0xff;
+    return parts_.debug_console ? debug_port_is_here : 0xff;
   case system_control:
     return a20_open;
   case acpi_control:
@@ -164,8 +159,8 @@ std::uint8_t Machine::port_read(std::uint16_t port) {
   }
 }
 
-void Machine::memory_access(kvm_run& run) {
-  const std::lock_guard lock(devices_mutex_);
+void Pc::memory_access(kvm_run& run) {
+  const std::lock_guard lock(mutex_);
   const bool here = run.mmio.phys_addr >= test_device && run.mmio.phys_addr < test_device + 16;
   const std::uint64_t offset = run.mmio.phys_addr - test_device;
   if (run.mmio.is_write != 0) {
@@ -178,39 +173,21 @@ void Machine::memory_access(kvm_run& run) {
   std::memcpy(run.mmio.data, &value, sizeof run.mmio.data);
 }
 
-void Machine::transmit(std::byte byte) {
-  constexpr std::size_t kept = 4096;
-  outlets_.console(byte);
-  const std::lock_guard lock(devices_mutex_);
-  console_tail_.push_back(static_cast<char>(byte));
-  if (console_tail_.size() > 2 * kept) console_tail_.erase(0, kept);
+void Pc::turn_back(Vcpu& vcpu, std::chrono::nanoseconds pause) {
+  kvm::turn_back(vcpu, static_cast<std::uint64_t>(pause.count()));
 }
 
-Result<std::string> Machine::console(std::string_view typed) {
-  if (!typed.empty()) serial_.receive(std::as_bytes(std::span(typed)));
-  const std::lock_guard lock(devices_mutex_);
-  return console_tail_;
-}
-
-/// Rule: a pause that a person could notice must not be seen by the guest. The KVM clock and
-/// every TSC go back by the pause; the PIT is loaded anew, so that the ticks it missed do not come
-/// all at once. Why at the resume: a stop then costs nothing, and short ones never pay.
-void Machine::hide_pause(std::chrono::nanoseconds held) {
-  constexpr std::chrono::milliseconds noticed{20};
-  if (held < noticed) return;
-  const auto nanoseconds = static_cast<std::uint64_t>(held.count());
+/// The KVM clock; and the PIT is loaded anew, so that the ticks it missed do not come all at once.
+void Pc::turn_back(std::chrono::nanoseconds pause) {
   kvm_clock_data clock{};
-  if (kernel_.ioctl(vm_, KVM_GET_CLOCK, &clock)) {
-    clock.clock -= std::min<std::uint64_t>(clock.clock, nanoseconds);
+  if (parts_.kernel.ioctl(vm_, KVM_GET_CLOCK, &clock)) {
+    clock.clock -= std::min<std::uint64_t>(clock.clock, static_cast<std::uint64_t>(pause.count()));
     clock.flags = 0;
-    ignore(kernel_.ioctl(vm_, KVM_SET_CLOCK, &clock));
+    ignore(parts_.kernel.ioctl(vm_, KVM_SET_CLOCK, &clock));
   }
-  for (auto& vcpu : vcpus_) {
-    runner_->on_vcpu(vcpu->id(), [&] { turn_back(*vcpu, nanoseconds); });
-  }
-  kvm_pit_state2 pit{};
-  if (options_.irqchip && kernel_.ioctl(vm_, KVM_GET_PIT2, &pit)) {
-    ignore(kernel_.ioctl(vm_, KVM_SET_PIT2, &pit));
+  Bytes pit(x86::pit_size);
+  if (parts_.options.irqchip && parts_.kernel.ioctl(vm_, x86::get_pit2, pit.data())) {
+    ignore(parts_.kernel.ioctl(vm_, x86::set_pit2, pit.data()));
   }
 }
 

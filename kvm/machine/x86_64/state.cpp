@@ -1,4 +1,4 @@
-#include "kvm/machine/state.hpp"
+#include "kvm/machine/x86_64/state.hpp"
 
 #include "kvm/arch/x86_64/abi.hpp"
 
@@ -23,7 +23,7 @@ constexpr Block blocks[] = {
     {x86::get_xsave, x86::set_xsave, sizeof(x86::Xsave), false},
     {x86::get_sregs, x86::set_sregs, sizeof(x86::Sregs), false},
     {x86::get_debugregs, x86::set_debugregs, sizeof(x86::DebugRegs), false},
-    {KVM_GET_LAPIC, KVM_SET_LAPIC, sizeof(kvm_lapic_state), true},
+    {x86::get_lapic, x86::set_lapic, x86::lapic_size, true},
     {KVM_GET_MP_STATE, KVM_SET_MP_STATE, sizeof(kvm_mp_state), true},
     {x86::get_events, x86::set_events, sizeof(x86::VcpuEvents), false},
 };
@@ -78,14 +78,14 @@ Status restore(Vcpu& vcpu, const VcpuState& state, bool irqchip) {
 
 Status save_chips(Kernel& kernel, Fd vm, bool irqchip, MachineState& state) {
   if (!irqchip) return Done{};
-  for (std::uint32_t chip = 0; chip < KVM_NR_IRQCHIPS; ++chip) {
+  for (std::uint32_t chip = 0; chip < x86::irqchips; ++chip) {
     Bytes value(sizeof(kvm_irqchip));
     std::memcpy(value.data(), &chip, sizeof chip);
     TRY(kernel.ioctl(vm, KVM_GET_IRQCHIP, value.data()));
     state.chips.push_back(std::move(value));
   }
-  state.pit.resize(sizeof(kvm_pit_state2));
-  TRY(kernel.ioctl(vm, KVM_GET_PIT2, state.pit.data()));
+  state.pit.resize(x86::pit_size);
+  TRY(kernel.ioctl(vm, x86::get_pit2, state.pit.data()));
   return Done{};
 }
 
@@ -94,7 +94,7 @@ Status restore_chips(Kernel& kernel, Fd vm, const MachineState& state) {
     TRY(kernel.ioctl(vm, KVM_SET_IRQCHIP, chip.data()));
   }
   Bytes pit = state.pit;
-  if (!pit.empty()) TRY(kernel.ioctl(vm, KVM_SET_PIT2, pit.data()));
+  if (!pit.empty()) TRY(kernel.ioctl(vm, x86::set_pit2, pit.data()));
   return Done{};
 }
 

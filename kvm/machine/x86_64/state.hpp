@@ -1,8 +1,8 @@
 #pragma once
 /// The state of vCPUs and in-kernel devices as values: saved whole, restored whole.
 #include "adapter/result.hpp"
-#include "kvm/machine/cmos.hpp"
-#include "kvm/machine/serial.hpp"
+#include "kvm/machine/x86_64/cmos.hpp"
+#include "kvm/machine/x86_64/serial.hpp"
 #include "kvm/vcpu.hpp"
 
 namespace kdbg::kvm {

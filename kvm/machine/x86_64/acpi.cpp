@@ -1,4 +1,4 @@
-#include "kvm/machine/acpi.hpp"
+#include "kvm/machine/x86_64/acpi.hpp"
 
 #include <cstring>
 

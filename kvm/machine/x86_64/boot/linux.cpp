@@ -1,5 +1,5 @@
 // Linux: the zero page (Documentation/arch/x86/zero-page.rst) of the 32-bit and 64-bit protocols.
-#include "kvm/machine/boot/protocols.hpp"
+#include "kvm/machine/x86_64/boot/protocols.hpp"
 
 #include <algorithm>
 #include <cstring>

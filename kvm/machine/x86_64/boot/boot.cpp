@@ -1,6 +1,6 @@
 // What all boot protocols share, and which image gets which.
-#include "kvm/machine/acpi.hpp"
-#include "kvm/machine/boot/protocols.hpp"
+#include "kvm/machine/x86_64/acpi.hpp"
+#include "kvm/machine/x86_64/boot/protocols.hpp"
 
 #include <algorithm>
 #include <array>

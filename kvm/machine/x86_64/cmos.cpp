@@ -1,4 +1,4 @@
-#include "kvm/machine/cmos.hpp"
+#include "kvm/machine/x86_64/cmos.hpp"
 
 #include <algorithm>
 #include <ctime>

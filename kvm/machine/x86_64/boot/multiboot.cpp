@@ -1,5 +1,5 @@
 // Multiboot 1: the information structure (Multiboot Specification 0.6.96, 3.3).
-#include "kvm/machine/boot/protocols.hpp"
+#include "kvm/machine/x86_64/boot/protocols.hpp"
 
 #include <algorithm>
 #include <array>

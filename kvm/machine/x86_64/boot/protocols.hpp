@@ -1,6 +1,6 @@
 #pragma once
 /// What each boot protocol hands to the guest, and the pieces that they share. See boot.hpp.
-#include "kvm/machine/boot.hpp"
+#include "kvm/machine/x86_64/boot.hpp"
 
 namespace kdbg::kvm::boot {
 

@@ -1,4 +1,4 @@
-#include "kvm/machine/serial.hpp"
+#include "kvm/machine/x86_64/serial.hpp"
 
 #include <utility>
 

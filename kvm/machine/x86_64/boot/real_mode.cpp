@@ -1,5 +1,5 @@
 // What a flat binary finds in low memory: as much of a BIOS as needs no BIOS.
-#include "kvm/machine/boot/protocols.hpp"
+#include "kvm/machine/x86_64/boot/protocols.hpp"
 
 #include <array>
 

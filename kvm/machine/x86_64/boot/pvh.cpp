@@ -1,5 +1,5 @@
 // PVH: Xen's public/arch-x86/hvm/start_info.h, version 1.
-#include "kvm/machine/boot/protocols.hpp"
+#include "kvm/machine/x86_64/boot/protocols.hpp"
 
 namespace kdbg::kvm::boot {
 namespace {
