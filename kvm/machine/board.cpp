@@ -1,5 +1,6 @@
 #include "kvm/machine/board.hpp"
 
+#include "kvm/machine/arm64/virt.hpp"
 #include "kvm/machine/x86_64/pc.hpp"
 
 #include <elf.h>
@@ -11,6 +12,8 @@ Result<std::unique_ptr<Board>> make_board(std::uint16_t elf_machine, BoardParts 
   switch (elf_machine) {
   case EM_X86_64:
     return std::unique_ptr<Board>(std::make_unique<Pc>(std::move(parts)));
+  case EM_AARCH64:
+    return std::unique_ptr<Board>(std::make_unique<Virt>(std::move(parts)));
   default:
     return Error{Code::unsupported,
                  fmt::format("there is no built-in machine for ELF machine {}", elf_machine)};
