@@ -16,7 +16,6 @@ sys.path.insert(0, str(HERE.parent / "linux"))
 from initramfs import DEVICE, DIRECTORY, FILE, Archive  # noqa: E402
 
 PYTHON = "usr/lib/python3.11"
-PROGRAMS = ("kvmdbg", "fault_sweep", "kvm_rules")  # of the build folder
 # of the standard library: what is large and what the live suite never imports
 NOT_NEEDED = set("asyncio ctypes curses dbm distutils email html http idlelib lib2to3 logging "
                  "pydoc_data sqlite3 test tkinter turtledemo unittest wsgiref xmlrpc "
@@ -143,12 +142,12 @@ def base(lab, tree, packages, programs, native, cache):
     return content
 
 
-def suite(build, job):
+def suite(lab, build, job):
     """What changes: the programs, the guests, the suite and what is to be run."""
     out = Tree()
     out.put("init", (HERE / "init").read_bytes())
     out.put("job", job.encode())
-    for name in PROGRAMS:
+    for name in lab.programs:
         out.put(f"build/{name}", (build / name).read_bytes())
     for path in sorted((build / "guests").rglob("*")):
         if path.is_file():

@@ -3,6 +3,7 @@
 import dataclasses
 
 from bochs import Bochs
+from qemu import Qemu
 
 PYTHON = ("busybox-static", "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib",
           "libc6", "zlib1g", "libexpat1")
@@ -22,6 +23,8 @@ class Lab:
     command_line: str
     emulator: object  # start(lab, vmlinuz, initrd, cache, room): (process, socket of the console)
     select: tuple = ("--catalogue",)  # arguments for tests/live/run.py
+    build: str = "release"  # the folder in build/ whose programs it gets
+    programs: tuple = ("kvmdbg", "fault_sweep", "kvm_rules")
     memory: int = 512  # MiB
     limit: int = 1200  # seconds of wall time
 
@@ -31,4 +34,9 @@ LABS = {lab.name: lab for lab in (
         Bochs("corei7_skylake_x")),
     Lab("svm", "x86_64", "linux-image-cloud-amd64", PYTHON, ("kvm-amd",), BOCHS_LINE,
         Bochs("zambezi")),
+    # two levels of translation in software: some hundred steps a second
+    Lab("arm64", "aarch64", "linux-image-cloud-arm64", PYTHON, (), "console=ttyAMA0 quiet panic=-1",
+        Qemu("aarch64", "qemu-system-arm", "-M", "virt,virtualization=on,gic-version=3", "-cpu",
+             "max,pauth-impdef=on", "-smp", "2"),
+        build="arm64", programs=("kvmdbg",), memory=1024),
 )}

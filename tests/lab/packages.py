@@ -7,10 +7,6 @@ import shutil
 import subprocess
 import sys
 
-SOURCES = """deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-updates main
-deb http://deb.debian.org/debian-security bookworm-security main
-"""
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}  # Debian's names
 
 
@@ -34,8 +30,8 @@ def run(*command, **options):
 
 
 class Apt:
-    """apt for one architecture. The machine's own uses its package lists; a foreign one has a private
-    root with lists of its own, so that dpkg's architectures stay as they are."""
+    """apt for one architecture. The machine's own uses its package lists; a foreign one has lists
+    of its own, from the same places, so that dpkg's architectures stay as they are."""
 
     def __init__(self, architecture, cache):
         self.architecture, self.cache = architecture, cache
@@ -45,25 +41,17 @@ class Apt:
             self.options = ["-o", "APT::Sandbox::User=root"]  # the cache may be closed to others
         if not self.native:
             self.root = cache / f"apt-{architecture}"
-            self.options += ["-o", f"Dir={self.root}", "-o", f"APT::Architecture={architecture}",
-                             "-o", f"APT::Architectures::={architecture}",
-                             "-o", "Dir::State::status=" + str(self.root / "status")]
+            self.options += ["-o", f"Dir::State={self.root}/lib", "-o", f"Dir::Cache={self.root}/cache",
+                             "-o", f"Dir::State::status={self.root}/status",
+                             "-o", f"APT::Architecture={architecture}",
+                             "-o", f"APT::Architectures::={architecture}"]
             self._make_root()
 
     def _make_root(self):
-        lists = self.root / "var/lib/apt/lists"
-        for folder in (lists / "partial", self.root / "var/cache/apt/archives/partial",
-                       self.root / "etc/apt/preferences.d", self.root / "etc/apt/apt.conf.d"):
-            folder.mkdir(parents=True, exist_ok=True)
+        for folder in ("lib/lists/partial", "cache/archives/partial"):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "status").touch()
-        keys = self.root / "etc/apt/trusted.gpg.d"
-        keys.mkdir(exist_ok=True)
-        for key in ("/usr/share/keyrings/debian-archive-keyring.gpg",):
-            if not os.path.exists(key):
-                raise Missing(f"{key}: not there, so foreign packages cannot be trusted")
-            shutil.copy(key, keys)
-        (self.root / "etc/apt/sources.list").write_text(SOURCES)
-        if not list(lists.glob("*Packages*")):
+        if not list((self.root / "lib/lists").glob("*Packages*")):
             self.update()
 
     def update(self):
@@ -86,7 +74,7 @@ class Apt:
             raise Missing(f"of {' '.join(names)} apt has only {' '.join(files)}; try: apt-get update")
         folder = self.cache / "debs"
         folder.mkdir(parents=True, exist_ok=True)
-        absent = [n for n, f in zip(names, files) if not (folder / f).exists()]
+        absent = [f.partition("_")[0] for f in files if not (folder / f).exists()]  # in apt's order
         if absent:
             say(f"downloading {' '.join(absent)}")
             run("apt-get", *self.options, "-q", "download", *absent, cwd=folder)

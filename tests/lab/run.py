@@ -31,7 +31,8 @@ def default_cache():
 
 def cases(lab, pattern):
     """How many cases the lab would run, for counting them as skipped."""
-    listed = run(sys.executable, image.LIVE / "run.py", "--list", *lab.select,
+    listed = run(sys.executable, image.LIVE / "run.py", "--list", "--arch", lab.machine,
+                 *lab.select,
                  *(("--filter", pattern) if pattern else ()))
     return len(listed.splitlines())
 
@@ -42,11 +43,11 @@ def prepare(lab, build, job, cache):
     apt = Apt(MACHINES[lab.machine], cache)
     debs = apt.fetch([apt.newest(lab.kernel), *lab.packages])
     tree = unpacked(debs, cache, f"{lab.name}-packages")
-    programs = [build / name for name in image.PROGRAMS]
+    programs = [build / name for name in lab.programs]
     if lost := [p for p in programs if not p.exists()]:
         raise Missing(f"{lost[0]} is not built")
     content = image.base(lab, tree, [d.name for d in debs], programs, apt.native, cache)
-    content += image.suite(build, job)
+    content += image.suite(lab, build, job)
     try:
         packed = subprocess.run(["lz4", "-l", "-1", "-c"], input=content, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -112,7 +113,7 @@ def run_lab(lab, options):
         suite += ["--filter", options.filter]
     job = options.command or f"cd /tests/live; {shlex.join(suite)}"
     cache = options.cache.resolve()
-    kernel, initrd = prepare(lab, options.build.resolve(), job, cache)
+    kernel, initrd = prepare(lab, options.build.resolve() / lab.build, job, cache)
     report = Report(lab.name)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kvmdbg-lab-") as room:
@@ -136,8 +137,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lab", choices=sorted(LABS))
     parser.add_argument("--filter", help="regular expression searched in 'file.case'")
-    parser.add_argument("--build", type=pathlib.Path, default=HERE.parents[1] / "build/release",
-                        help="folder with kvmdbg, guests/ and the live suite's programs")
+    parser.add_argument("--build", type=pathlib.Path, default=HERE.parents[1] / "build",
+                        help="folder with a folder for each preset, of which the lab takes its own")
     parser.add_argument("--cache", type=pathlib.Path, default=default_cache())
     parser.add_argument("--command", help="shell commands to run in the lab instead of the suite")
     parser.add_argument("--raw", action="store_true", help="show all that the lab writes, with times")
