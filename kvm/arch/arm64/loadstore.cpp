@@ -200,33 +200,60 @@ Operand scalable(const Context& c) {
   return out;
 }
 
-/// LD1 and ST1 of consecutive elements, of all of which the predicate may leave out some; `log` of
-/// the bytes of one in memory and in the register.
-MemoryOperand elements(const Context& c, unsigned in_memory, unsigned in_register, bool load) {
-  const std::uint64_t bytes = std::uint64_t{c.vector_bytes} >> in_register << in_memory;
-  MemoryOperand out = at_base(c.word, bytes, load);
-  constexpr unsigned by_register = 2; // bits 15:13
-  if (c.word.field(13, 3) == by_register) {
+/// `in_memory`: log2 of the bytes of one element there. Either by a register, or by a number of
+/// multiples of the whole length.
+MemoryOperand scalable_at(
+    const Context& c, std::uint64_t length, unsigned in_memory, bool load, bool by_register) {
+  MemoryOperand out = at_base(c.word, length, load);
+  if (by_register) {
     out.index = static_cast<std::uint8_t>(c.word.field(16, 5));
     out.shift = static_cast<std::uint8_t>(in_memory);
   } else {
-    out.displacement = c.word.signed_field(16, 4) * static_cast<std::int64_t>(bytes);
+    out.displacement = c.word.signed_field(16, 4) * static_cast<std::int64_t>(length);
   }
   return out;
 }
+
+/// log2 of an element's bytes in memory and in the register, by `dtype`.
+struct ElementSize {
+  std::uint8_t in_memory, in_register;
+};
+constexpr ElementSize by_type[16] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {2, 3}, {1, 1},
+                                     {1, 2}, {1, 3}, {1, 3}, {1, 2}, {2, 2}, {2, 3},
+                                     {0, 3}, {0, 2}, {0, 1}, {3, 3}};
+
+/// LD1, LDNF1 and LDFF1 of consecutive elements, of which the predicate may leave out any.
+template <bool by_register>
 Operand scalable_load(const Context& c) {
-  struct Size {
-    std::uint8_t in_memory, in_register;
-  };
-  constexpr Size by_type[16] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {2, 3}, {1, 1}, {1, 2}, {1, 3},
-                                {1, 3}, {1, 2}, {2, 2}, {2, 3}, {0, 3}, {0, 2}, {0, 1}, {3, 3}};
-  const Size size = by_type[c.word.field(21, 4)];
-  return elements(c, size.in_memory, size.in_register, true);
+  const ElementSize size = by_type[c.word.field(21, 4)];
+  const std::uint64_t length = std::uint64_t{c.vector_bytes} >> size.in_register << size.in_memory;
+  return scalable_at(c, length, size.in_memory, true, by_register);
 }
+template <bool by_register>
 Operand scalable_store(const Context& c) {
   const unsigned in_memory = c.word.field(23, 2), in_register = c.word.field(21, 2);
   if (in_memory > in_register) return {};
-  MemoryOperand out = elements(c, in_memory, in_register, false);
+  const std::uint64_t length = std::uint64_t{c.vector_bytes} >> in_register << in_memory;
+  return scalable_at(c, length, in_memory, false, by_register);
+}
+/// LD2 to LD4 and ST2 to ST4; of one register LDNT1 and STNT1.
+template <bool load, bool by_register>
+Operand scalable_structures(const Context& c) {
+  const unsigned registers = c.word.field(21, 2) + 1;
+  return scalable_at(c, std::uint64_t{registers} * c.vector_bytes, c.word.field(23, 2), load,
+                     by_register);
+}
+/// LD1RQ and LD1RO: 16 or 32 bytes for all of the register.
+template <bool by_register>
+Operand replicated_block(const Context& c) {
+  if (c.word.bit(22)) return {};
+  return scalable_at(c, c.word.bit(21) ? 32 : 16, c.word.field(23, 2), true, by_register);
+}
+/// LD1R: one element for all.
+Operand replicated_element(const Context& c) {
+  const unsigned log = by_type[c.word.field(23, 2) << 2 | c.word.field(13, 2)].in_memory;
+  MemoryOperand out = at_base(c.word, 1u << log, true);
+  out.displacement = std::int64_t{c.word.field(16, 6)} << log;
   return out;
 }
 
@@ -259,10 +286,18 @@ constexpr Row rows[] = {
     {0xffc0e010, 0x85800000, scalable},
     {0xffc0e000, 0xe5804000, scalable},
     {0xffc0e010, 0xe5800000, scalable},
-    {0xfe10e000, 0xa400a000, scalable_load},
-    {0xfe00e000, 0xa4004000, scalable_load},
-    {0xfe10e000, 0xe400e000, scalable_store},
-    {0xfe00e000, 0xe4004000, scalable_store},
+    {0xfe00e000, 0xa400a000, scalable_load<false>},
+    {0xfe00e000, 0xa4004000, scalable_load<true>},
+    {0xfe00e000, 0xa4006000, scalable_load<true>},
+    {0xfe10e000, 0xa400e000, scalable_structures<true, false>},
+    {0xfe00e000, 0xa400c000, scalable_structures<true, true>},
+    {0xfe10e000, 0xa4002000, replicated_block<false>},
+    {0xfe00e000, 0xa4000000, replicated_block<true>},
+    {0xfe408000, 0x84408000, replicated_element},
+    {0xfe10e000, 0xe400e000, scalable_store<false>},
+    {0xfe00e000, 0xe4004000, scalable_store<true>},
+    {0xfe10e000, 0xe410e000, scalable_structures<false, false>},
+    {0xfe00e000, 0xe4006000, scalable_structures<false, true>},
 };
 
 /// An index register as an addressing mode takes it (ExtendReg).

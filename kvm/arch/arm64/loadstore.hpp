@@ -18,8 +18,8 @@ struct MemoryOperand {
   bool authenticated = false; ///< `base` holds a pointer authentication code
 };
 
-/// Nothing: it touches none, or is one of those that are not decoded: SVE's gathers, scatters and
-/// structures, the memory copy and set instructions, accesses to allocation tags. `vector_bytes`:
+/// Nothing: it touches none, or is one of those that are not decoded: SVE's gathers and
+/// scatters, the memory copy and set instructions, accesses to allocation tags. `vector_bytes`:
 /// of the SVE vectors.
 std::optional<MemoryOperand> decode_memory(std::uint32_t word, unsigned vector_bytes);
 
