@@ -1,6 +1,7 @@
 #include "kvm/arch/family.hpp"
 
 #include "kvm/arch/arm64/arch.hpp"
+#include "kvm/arch/arm64/probe.hpp"
 #ifdef KVMDBG_X86_64
 #include "kvm/arch/x86_64/arch.hpp"
 #include "kvm/arch/x86_64/probe.hpp"
@@ -18,6 +19,7 @@ std::span<const Family> families() {
 #ifdef KVMDBG_X86_64
       {"x86_64", EM_X86_64, &x86::probe, &make_x86_64},
 #endif
+      {"aarch64", EM_AARCH64, &arm64::probe, &make_arm64},
   };
   return table;
 }

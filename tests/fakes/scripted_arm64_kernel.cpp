@@ -12,7 +12,7 @@ using namespace kvm::arm64;
 
 namespace {
 
-constexpr int most_instructions = 10000; // then KVM_RUN is interrupted, so no test can hang
+constexpr int most_instructions = 50000; // then KVM_RUN is interrupted, so no test can hang
 constexpr std::uint32_t instruction_length = 1u << 25;
 constexpr Fd system_fd{3}, vm_fd{4};
 constexpr std::uint64_t spsr_kept = 0xffffffff;
@@ -102,7 +102,10 @@ Result<int> ScriptedArm64Kernel::on_system(unsigned long request, void* argument
     const auto found = capabilities.find(reinterpret_cast<std::uintptr_t>(argument));
     return found == capabilities.end() ? 0 : found->second;
   }
-  if (request == KVM_CREATE_VM) return static_cast<int>(vm_fd);
+  if (request == KVM_CREATE_VM) {
+    vm_type = reinterpret_cast<std::uintptr_t>(argument);
+    return static_cast<int>(vm_fd);
+  }
   if (request == KVM_CREATE_VCPU) return static_cast<int>(add_vcpu(0));
   if (request == KVM_GET_VCPU_MMAP_SIZE) return 0x3000;
   if (request == KVM_IRQ_LINE && !vcpus_.empty()) {

@@ -20,7 +20,7 @@ public:
   // What kind of KVM this is.
   bool brk_exits = true, steps = true, exec_fires = true, watches_fire = true;
   bool masks_hold = true;           ///< PSTATE.I keeps an interrupt out
-  bool pays_steps_twice = false;    ///< a step told of by EINTR is told of again by a debug exit
+  bool pays_steps_twice = true; ///< a step told of by EINTR is told of again by a debug exit
   std::uint64_t reported_below = 0; ///< watchpoint exits name an address that far below the access
   bool far_valid = true;
   std::uint32_t known_flags = 0x30003; ///< of KVM_SET_GUEST_DEBUG
@@ -47,8 +47,9 @@ public:
   void give_el2(kvm::Fd fd);
   void put(std::uint64_t at, std::initializer_list<std::uint32_t> words);
 
-  std::vector<unsigned long> log;           ///< every ioctl asked for
-  std::vector<std::uint64_t> read, written; ///< ids, by ONE_REG
+  std::uint64_t vm_type = ~std::uint64_t{0}; ///< of the last VM made
+  std::vector<unsigned long> log;            ///< every ioctl asked for
+  std::vector<std::uint64_t> read, written;  ///< ids, by ONE_REG
 
   Result<kvm::Fd> open_kvm() override { return kvm::Fd{3}; }
   Result<int> ioctl(kvm::Fd fd, unsigned long request, void* argument) override;
