@@ -142,7 +142,7 @@ def base(lab, tree, packages, programs, native, cache):
     return content
 
 
-def suite(lab, build, job):
+def suite(lab, build, kernel, job):
     """What changes: the programs, the guests, the suite and what is to be run."""
     out = Tree()
     out.put("init", (HERE / "init").read_bytes())
@@ -152,6 +152,8 @@ def suite(lab, build, job):
     for path in sorted((build / "guests").rglob("*")):
         if path.is_file():
             out.put(f"build/guests/{path.relative_to(build / 'guests')}", path.read_bytes())
+    if lab.is_guest:
+        out.put("build/guests/Image", kernel)
     for path in sorted((*LIVE.glob("*.py"), *HERE.parent.glob("linux/*.py"))):
         out.put(f"tests/{path.parent.name}/{path.name}", path.read_bytes())
     return out.archive.finish()

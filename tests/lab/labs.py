@@ -23,6 +23,7 @@ class Lab:
     command_line: str
     emulator: object  # start(lab, vmlinuz, initrd, cache, room): (process, socket of the console)
     select: tuple = ("--catalogue",)  # arguments for tests/live/run.py
+    is_guest: bool = False  # its kernel is also a guest of the suite: guests/Image
     build: str = "release"  # the folder in build/ whose programs it gets
     programs: tuple = ("kvmdbg", "fault_sweep", "kvm_rules")
     memory: int = 512  # MiB
@@ -38,5 +39,5 @@ LABS = {lab.name: lab for lab in (
     Lab("arm64", "aarch64", "linux-image-cloud-arm64", PYTHON, (), "console=ttyAMA0 quiet panic=-1",
         Qemu("aarch64", "qemu-system-arm", "-M", "virt,virtualization=on,gic-version=3", "-cpu",
              "max,pauth-impdef=on", "-smp", "2"),
-        build="arm64", programs=("kvmdbg",), memory=1024),
+        build="arm64", programs=("kvmdbg",), is_guest=True, memory=1024),
 )}

@@ -47,12 +47,13 @@ def prepare(lab, build, job, cache):
     if lost := [p for p in programs if not p.exists()]:
         raise Missing(f"{lost[0]} is not built")
     content = image.base(lab, tree, [d.name for d in debs], programs, apt.native, cache)
-    content += image.suite(lab, build, job)
+    kernel = image.kernel_of(tree).read_bytes()
+    content += image.suite(lab, build, kernel, job)
     try:
         packed = subprocess.run(["lz4", "-l", "-1", "-c"], input=content, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise Missing(f"lz4: {error}") from None
-    return image.kernel_of(tree).read_bytes(), packed.stdout
+    return kernel, packed.stdout
 
 
 def lines_of(process, serial, limit):
@@ -130,7 +131,7 @@ def run_lab(lab, options):
             process.wait()
             serial.close()
     say(f"{lab.name}: {time.monotonic() - start:.0f} s")
-    return 0 if options.raw else report.end(f"{', '.join(lab.modules)}, {lab.emulator}")
+    return 0 if options.raw else report.end(", ".join((*lab.modules, str(lab.emulator))))
 
 
 def main():

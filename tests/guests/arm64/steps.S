@@ -5,6 +5,7 @@
 main:
   ldr x20, =cells
   ldr x21, =wide
+  ldr x22, =lock
   mov x19, #ROUNDS
   mov x2, #0
 SITE round
@@ -33,10 +34,10 @@ SITE after_wide
   str x2, [x21, #256]
 SITE after_far
 SITE exclusive
-  ldxr x4, [x20]
+  ldxr x4, [x22]
   add x4, x4, #0
 SITE in_exclusive
-  stxr w5, x4, [x20]
+  stxr w5, x4, [x22]
   cbnz w5, exclusive
 SITE after_exclusive
   subs x19, x19, #1
@@ -101,3 +102,4 @@ SITE leaf_return
 cells: .skip 64
 .balign 2048
 wide: .skip 2048
+lock: .skip 16
