@@ -26,6 +26,7 @@ class Lab:
     is_guest: bool = False  # its kernel is also a guest of the suite: guests/Image
     build: str = "release"  # the folder in build/ whose programs it gets
     programs: tuple = ("kvmdbg", "fault_sweep", "kvm_rules")
+    outside: tuple = ()  # (program, guest): a debugger that attaches from outside at the end
     memory: int = 512  # MiB
     limit: int = 1200  # seconds of wall time
 
@@ -36,8 +37,9 @@ LABS = {lab.name: lab for lab in (
     Lab("svm", "x86_64", "linux-image-cloud-amd64", PYTHON, ("kvm-amd",), BOCHS_LINE,
         Bochs("zambezi")),
     # two levels of translation in software: some hundred steps a second
-    Lab("arm64", "aarch64", "linux-image-cloud-arm64", PYTHON, (), "console=ttyAMA0 quiet panic=-1",
+    Lab("arm64", "aarch64", "linux-image-cloud-arm64", PYTHON, ("virtio-net", "virtio-pci"), "console=ttyAMA0 quiet panic=-1",
         Qemu("aarch64", "qemu-system-arm", "-M", "virt,virtualization=on,gic-version=3", "-cpu",
              "max,pauth-impdef=on", "-smp", "2"),
-        build="arm64", programs=("kvmdbg",), is_guest=True, memory=1024),
+        build="arm64", programs=("kvmdbg",), is_guest=True,
+        outside=("gdb-multiarch", "steps"), memory=1024),
 )}

@@ -6,9 +6,11 @@ import subprocess
 from packages import tools
 
 
+GDB_PORT = 1234  # in the lab
+
+
 class Qemu:
-    """`system`: as in qemu-system-SYSTEM. The network reaches the host, and `forward` of its ports are
-    the lab's own, for clients from outside."""
+    """`system`: as in qemu-system-SYSTEM."""
 
     def __init__(self, system, package, *arguments):
         self.system, self.package, self.arguments = system, package, arguments
@@ -16,15 +18,15 @@ class Qemu:
     def __str__(self):
         return f"QEMU {self.system} TCG"
 
-    def start(self, lab, vmlinuz, initrd, cache, room, forward=()):
-        """(process, socket): what comes from the socket is what the lab writes to its console."""
+    def start(self, lab, vmlinuz, initrd, cache, room, port=None):
+        """(process, socket): what comes from the socket is what the lab writes to its console. `port` of
+        this machine becomes the lab's GDB_PORT."""
         folder, environment = tools((self.package,), cache)
         kernel, archive = f"{room}/vmlinuz", f"{room}/initrd"
         for path, content in ((kernel, vmlinuz), (archive, initrd)):
             with open(path, "wb") as file:
                 file.write(content)
         ours, theirs = socket.socketpair()
-        ports = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{port}" for port in forward)
         share = folder / "usr/share/qemu"
         command = [f"qemu-system-{self.system}", *self.arguments, "-m", str(lab.memory), "-display", "none",
                    "-no-reboot", "-monitor", "none", "-kernel", kernel, "-initrd", archive,
@@ -32,8 +34,9 @@ class Qemu:
                    "-serial", "chardev:console"]
         if share.exists():
             command += ["-L", str(share)]
-        command += (["-netdev", f"user,id=net{ports}", "-device", "virtio-net-pci,netdev=net,romfile="]
-                    if forward else ["-nic", "none"])
+        forward = f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:{GDB_PORT}"
+        command += (["-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile="] if port
+                    else ["-nic", "none"])
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, env=environment, cwd=room,
                                    pass_fds=(theirs.fileno(),))

@@ -11,6 +11,7 @@ import pathlib
 import re
 import select
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import time
 
 import image
 from labs import LABS
+from qemu import GDB_PORT
 from packages import MACHINES, Apt, Missing, run, say, unpacked
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -108,24 +110,66 @@ class Report:
         return 1 if bad or not good else 0
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def serve_outside(lab):
+    """What the lab does after its suite: a server for a debugger on this machine."""
+    _, guest = lab.outside
+    return (f"ifconfig eth0 10.0.2.15 up; cd /tmp; /build/kvmdbg run --listen 0.0.0.0:{GDB_PORT} "
+            f"--allow-remote --console /tmp/c /build/guests/{guest}.elf > /tmp/log 2>&1 & server=$!; "
+            "sleep 1; echo lab: outside; wait $server; echo lab: served")
+
+
+def attach_outside(lab, build, port):
+    """The name and the outcome of a session of the lab's debugger, as the suite tells them."""
+    program, guest = lab.outside
+    script = HERE / f"{program}.script"
+    name = f"outside.{program.replace('-', '_')}"
+    command = [program, "-nx", "-batch", build / lab.build / f"guests/{guest}.elf",
+               "-ex", f"target remote 127.0.0.1:{port}", "-x", script]
+    try:
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120,
+                              stdin=subprocess.DEVNULL, check=False)
+    except FileNotFoundError:
+        return f"SKIP {name}: {program} is not installed"
+    except subprocess.TimeoutExpired:
+        return f"FAIL {name}: not done after 120 s"
+    said = done.stdout.splitlines()
+    wanted = [line[2:] for line in script.read_text().splitlines() if line.startswith("#=")]
+    missing = [text for text in wanted if not any(re.search(text.strip(), line) for line in said)]
+    if not missing and not done.returncode:
+        return f"PASS {name}"
+    return (f"FAIL {name}: no line is like {missing}; it said: "
+            f"{' | '.join((done.stdout + done.stderr).splitlines())}")
+
+
 def run_lab(lab, options):
     suite = ["python3", "-S", "run.py", "--kvmdbg", "/build/kvmdbg", *lab.select]
     if options.filter:
         suite += ["--filter", options.filter]
     job = options.command or f"cd /tests/live; {shlex.join(suite)}"
+    port = free_port() if lab.outside and not options.command and not options.filter else None
+    if port:
+        job += f"; {serve_outside(lab)}"
     cache = options.cache.resolve()
     kernel, initrd = prepare(lab, options.build.resolve() / lab.build, job, cache)
     report = Report(lab.name)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kvmdbg-lab-") as room:
         say(f"{lab.name}: starting {lab.emulator}; the first case comes after about a minute")
-        process, serial = lab.emulator.start(lab, kernel, initrd, cache, room)
+        process, serial = lab.emulator.start(lab, kernel, initrd, cache, room,
+                                             **({"port": port} if port else {}))
         try:
             for line in lines_of(process, serial, lab.limit):
                 if options.raw:
                     print(f"{time.monotonic() - start:6.1f} {line}", flush=True)
                 else:
                     report.take(line)
+                if line == "lab: outside":
+                    report.take(attach_outside(lab, options.build.resolve(), port))
         finally:
             process.kill()
             process.wait()
