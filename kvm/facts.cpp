@@ -1,5 +1,8 @@
 #include "kvm/facts.hpp"
 
+#include <cstring>
+#include <fmt/format.h>
+
 namespace kdbg::kvm {
 
 std::vector<Fact> rows(const HostFacts& f) {
@@ -16,6 +19,7 @@ std::vector<Fact> rows(const HostFacts& f) {
       {"works", "single_step", f.single_step, "one instruction, then an exit"},
       {"works", "hardware_exec", f.hardware_exec, "debug registers stop execution"},
       {"works", "data_watch", f.data_watch, "debug registers stop data accesses"},
+      {"works", "soft_step", f.soft_step, "a step ends at a temporary breakpoint instruction"},
       {"works", "breakpoint_exit", f.breakpoint_exit,
        "a breakpoint instruction exits as a debug event"},
       {"works", "breakpoint_internal_error", f.breakpoint_internal_error,
@@ -43,6 +47,14 @@ std::vector<Fact> rows(const HostFacts& f) {
       {"quirks", "loops_per_second", f.loops_per_second, "two-instruction loop"},
       {"quirks", "steps_per_second", f.steps_per_second, "bare single steps"},
   };
+}
+
+std::string describe(const Finding& found) {
+  const std::string error =
+      found.error == 0 ? ""
+                       : fmt::format(" (errno {}: {})", found.error, strerrordesc_np(found.error));
+  return fmt::format("{} on {} KVM: {}; self-test: {}{}; instead: {}", found.feature, found.arch,
+                     found.kernel, found.observed, error, found.instead);
 }
 
 } // namespace kdbg::kvm
