@@ -61,11 +61,18 @@ Result<bool> Engine::prepare_entry(VcpuId id) {
   if (!run.off_site) run.passed.reset();
   if (step.done) return true;
   TRY(cpu.arm(plan_for(run, pc, step)));
-  if (stepping && (sites_.placed().stepping || run.open)) {
-    const auto accesses = TRY(cpu.accesses());
-    TRY(watches_.announce(id, cpu, accesses, run.open));
-  }
+  const bool foretold = alone_ && alone_->foretold; // announced as it began
+  if (stepping && !foretold) TRY(announce(id));
   return false;
+}
+
+/// For watches by stepping: what the instruction at pc is about to touch.
+Status Engine::announce(VcpuId id) {
+  const bool open = runs_[index(id)].open;
+  if (!sites_.placed().stepping && !open) return Done{};
+  Cpu& cpu = vmm_.cpu(id);
+  const auto accesses = TRY(cpu.accesses());
+  return watches_.announce(id, cpu, accesses, open);
 }
 
 Verdict Engine::before_run(VcpuId id) {
@@ -87,6 +94,8 @@ Verdict Engine::before_run(VcpuId id) {
   if (run.halted && !run.stepping) return Verdict::park;
   const bool steps = run.off_site || run.motion == Motion::step || sites_.placed().stepping;
   if (facts_.soft_step && steps && !alone_) return hold_others(id);
+  // Carried out already, on the strand: a halt from here on must not lose it.
+  if (alone_ && alone_->foretold && alone_->foretold->done) return finish_step(id);
   while (std::exchange(enter_first, false) || !vmm_.halting()) {
     auto done = prepare_entry(id);
     if (!done) return crashed(id, done.error().what);
