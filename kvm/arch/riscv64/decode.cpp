@@ -181,13 +181,13 @@ bool scalar_float(unsigned width) {
 
 Instruction control(Word word) {
   Instruction out;
-  out.rs1 = reg(word, 15);
   const unsigned width = field(word, 12, 3);
   switch (field(word, 2, 5)) {
   case 0x18:
     if (width == 2 || width == 3) break;
     out.kind = Kind::branch;
     out.condition = static_cast<std::uint8_t>(width);
+    out.rs1 = reg(word, 15);
     out.rs2 = reg(word, 20);
     out.offset = sign_extend(gather(word, b_offset), 13);
     break;
@@ -195,6 +195,7 @@ Instruction control(Word word) {
     if (width != 0) break;
     out.kind = Kind::jalr;
     out.rd = reg(word, 7);
+    out.rs1 = reg(word, 15);
     out.offset = sign_extend(gather(word, i_offset), 12);
     break;
   case 0x1b:
