@@ -178,7 +178,8 @@ Status Engine::foretell(VcpuId id) {
     auto where = on_vcpu(id, [&] { return vmm_.cpu(id).translate(Address{*end}); });
     if (!where && where.error().code == Code::kernel) return where.error();
     // Not there: the guest's handler of the fault brings it, or the step ends by another way.
-    if (where) TRY(sites_.extend(vmm_.memory(), where->physical));
+    auto placed = where ? sites_.extend(vmm_.memory(), where->physical) : Status{Done{}};
+    if (!placed && placed.error().code != Code::memory_fault) return placed.error();
   }
   return Done{};
 }

@@ -108,7 +108,8 @@ Status ask_everything(Kernel& kernel, HostFacts& facts) {
                                                             {"speed", ask_speed}};
   for (const auto& [what, ask] : questions) {
     if (auto asked = ask(*guest, facts); !asked) {
-      facts.notes.push_back(fmt::format("{}: could not be tried: {}", what, asked.error().what));
+      facts.notes.push_back(fmt::format("{}: could not be tried: {} (errno {})", what,
+                                        asked.error().what, asked.error().sys_errno));
     }
   }
   return guest->debug(0);
