@@ -209,7 +209,11 @@ Result<Verdict> Engine::pass_site(VcpuId id) {
 Result<bool> Engine::emulate_site(VcpuId id) {
   constexpr std::size_t longest = 15, page = 4096; // bytes of an instruction; pages lie anywhere
   VcpuRun& run = runs_[index(id)];
-  if (run.motion != Motion::run || run.open || sites_.placed().stepping) return false;
+  const Placed& placed = sites_.placed();
+  const bool watched = std::any_of(placed.slots.begin(), placed.slots.end(), [](const auto& slot) {
+    return slot && is_watch(slot->kind); // only the CPU's own accesses are seen by it
+  });
+  if (run.motion != Motion::run || run.open || placed.stepping || watched) return false;
   Cpu& cpu = vmm_.cpu(id);
   const std::uint64_t pc = TRY(cpu.pc()).value;
   Bytes code(longest);
