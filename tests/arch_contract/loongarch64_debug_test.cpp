@@ -75,7 +75,7 @@ TEST_CASE("77 loongarch64: the word is used, whatever it is") {
   kdbg::test::ScriptedLoongArchKernel kernel(ram);
   kernel.breakpoint_code = 0x155;
   const Fd fd = kernel.add_vcpu(entry);
-  kdbg::test::SoftVmm vmm(kernel, *arch, other, ram, std::span(&fd, 1));
+  kdbg::test::LoopVmm vmm(kernel, *arch, other, ram, std::span(&fd, 1));
   Engine engine(vmm, *arch, other, [](const Event&) {});
   vmm.engine = &engine;
   REQUIRE(engine.insert(VcpuId{0}, Point{PointKind::software, Address{entry + 4}, 4}));

@@ -2,8 +2,8 @@
 /// LoongArch vCPUs over a scripted KVM: an assembler of a few instructions, and the engine.
 #include "kvm/arch/loongarch64/arch.hpp"
 #include "kvm/arch/loongarch64/probe.hpp"
+#include "tests/fakes/engine_rig.hpp"
 #include "tests/fakes/scripted_loongarch_kernel.hpp"
-#include "tests/fakes/soft_engine_rig.hpp"
 
 namespace kdbg::test::la {
 
@@ -62,6 +62,6 @@ struct Traits {
   static std::unique_ptr<const kvm::Arch> make() { return kvm::make_loongarch64(facts()); }
   static kvm::HostFacts host() { return facts(); }
 };
-using Rig = SoftRig<Traits>;
+using Rig = EngineRig<Traits>;
 
 } // namespace kdbg::test::la

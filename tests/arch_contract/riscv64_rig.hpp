@@ -2,9 +2,9 @@
 /// RISC-V vCPUs over a scripted KVM: an assembler of a few instructions, one Cpu, and the engine.
 #include "kvm/arch/riscv64/arch.hpp"
 #include "kvm/arch/riscv64/probe.hpp"
+#include "tests/fakes/engine_rig.hpp"
+#include "tests/fakes/scripted_loop_vmm.hpp"
 #include "tests/fakes/scripted_riscv_kernel.hpp"
-#include "tests/fakes/scripted_soft_vmm.hpp"
-#include "tests/fakes/soft_engine_rig.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -73,6 +73,6 @@ struct Traits {
   static std::unique_ptr<const kvm::Arch> make() { return kvm::make_riscv64(facts()); }
   static kvm::HostFacts host() { return facts(); }
 };
-using Rig = SoftRig<Traits>;
+using Rig = EngineRig<Traits>;
 
 } // namespace kdbg::test::rv

@@ -1,7 +1,7 @@
 #pragma once
-/// Scripted vCPUs, an Engine over them, and one Cpu to look at by itself: for architectures that
-/// are stepped in software. Traits: Kernel, make(), host().
-#include "tests/fakes/scripted_soft_vmm.hpp"
+/// Scripted vCPUs, an Engine over them, and one Cpu to look at by itself: for any architecture.
+/// Traits: Kernel, make(), host().
+#include "tests/fakes/scripted_loop_vmm.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -10,10 +10,10 @@
 namespace kdbg::test {
 
 template <class Traits>
-struct SoftRig {
+struct EngineRig {
   static constexpr std::uint64_t entry = 0x1000, data = 0x4000, handler = 0x6000;
 
-  explicit SoftRig(std::size_t vcpus = 1, const kvm::HostFacts& given = Traits::host())
+  explicit EngineRig(std::size_t vcpus = 1, const kvm::HostFacts& given = Traits::host())
       : facts(given),
         ram(0x10000),
         kernel(ram),
@@ -31,7 +31,7 @@ struct SoftRig {
   typename Traits::Kernel kernel;
   std::unique_ptr<const kvm::Arch> arch;
   std::vector<kvm::Fd> fds;
-  SoftVmm vmm;
+  LoopVmm vmm;
   std::vector<Stop> stops;
   kvm::Engine engine;
   Bytes original; ///< memory as `code` left it

@@ -1,10 +1,10 @@
-#include "tests/fakes/scripted_soft_vmm.hpp"
+#include "tests/fakes/scripted_loop_vmm.hpp"
 
 namespace kdbg::test {
 
 using namespace kvm;
 
-SoftVmm::SoftVmm(Kernel& kernel,
+LoopVmm::LoopVmm(Kernel& kernel,
                  const Arch& arch,
                  const HostFacts& facts,
                  std::span<std::byte> ram,
@@ -17,7 +17,7 @@ SoftVmm::SoftVmm(Kernel& kernel,
   }
 }
 
-void SoftVmm::loop(VcpuId id) {
+void LoopVmm::loop(VcpuId id) {
   Verdict verdict = engine->before_run(id);
   while (verdict != Verdict::park) {
     if (verdict == Verdict::serve) {
@@ -30,7 +30,7 @@ void SoftVmm::loop(VcpuId id) {
   }
 }
 
-void SoftVmm::release(std::span<const VcpuId> ids) {
+void LoopVmm::release(std::span<const VcpuId> ids) {
   halting_ = false;
   const std::vector<VcpuId> released(ids.begin(), ids.end());
   post([this, released] {
@@ -41,14 +41,14 @@ void SoftVmm::release(std::span<const VcpuId> ids) {
   });
 }
 
-void SoftVmm::halt() {
+void LoopVmm::halt() {
   halting_ = true;
   for (const auto& vcpu : vcpus_) {
     vcpu->run_page().immediate_exit = 1;
   }
 }
 
-void SoftVmm::drain() {
+void LoopVmm::drain() {
   constexpr int most = 10000;
   for (int i = 0; !posted_.empty() && i < most; ++i) {
     auto work = std::move(posted_.front());

@@ -7,9 +7,9 @@
 
 namespace kdbg::test {
 
-class SoftVmm final : public kvm::Vmm {
+class LoopVmm final : public kvm::Vmm {
 public:
-  SoftVmm(kvm::Kernel& kernel,
+  LoopVmm(kvm::Kernel& kernel,
           const kvm::Arch& arch,
           const kvm::HostFacts& facts,
           std::span<std::byte> ram,
