@@ -65,6 +65,7 @@ struct HostFacts {
   unsigned exec_slots = 0, watch_slots = 0; ///< where the CPU decides (arm64)
   std::uint32_t breakpoint_word = 0; ///< the breakpoint instruction, where KVM decides (LoongArch)
   bool sve = false;                  ///< guests have SVE (arm64)
+  std::uint16_t sve_bytes = 0;       ///< of their vectors, at most
   bool soft_step = false; ///< no single_step: a step ends at a temporary breakpoint instruction
   // quirks
   bool read_slots = false;   ///< a slot can stop at reads alone; x86's stop at writes as well
@@ -75,6 +76,9 @@ struct HostFacts {
   bool pushf_shows_trap_flag = false;
   bool out_step_squashed = false; ///< a stepped OUT completes without a debug exit
   bool mmio_step_squashed = false;
+  /// An exit in the middle of a step leaves its trap to come at the next entry, before anything is
+  /// done there: an emulated VMX does that.
+  bool step_trap_lingers = false;
   bool emulated = false; ///< guest code runs in KVM's instruction emulator
   double loops_per_second = 0;
   double steps_per_second = 0;

@@ -66,15 +66,6 @@ Result<bool> Engine::prepare_entry(VcpuId id) {
   return false;
 }
 
-/// For watches by stepping: what the instruction at pc is about to touch.
-Status Engine::announce(VcpuId id) {
-  const bool open = runs_[index(id)].open;
-  if (!sites_.placed().stepping && !open) return Done{};
-  Cpu& cpu = vmm_.cpu(id);
-  const auto accesses = TRY(cpu.accesses());
-  return watches_.announce(id, cpu, accesses, open);
-}
-
 Verdict Engine::before_run(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   // Before the look at halting(): a later kick sets it again.

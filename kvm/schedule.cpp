@@ -161,6 +161,15 @@ Status Engine::begin_alone(VcpuId id) {
   return facts_.soft_step ? foretell(id) : Status{Done{}};
 }
 
+/// For watches by stepping: what the instruction at pc is about to touch.
+Status Engine::announce(VcpuId id) {
+  const bool open = runs_[index(id)].open;
+  if (!sites_.placed().stepping && !open) return Done{};
+  Cpu& cpu = vmm_.cpu(id);
+  const auto accesses = TRY(cpu.accesses());
+  return watches_.announce(id, cpu, accesses, open);
+}
+
 /// A step that KVM cannot do: breakpoint instructions where it will end. With all others held
 /// nothing else meets them.
 Status Engine::foretell(VcpuId id) {

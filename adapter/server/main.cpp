@@ -5,8 +5,7 @@
 #include "adapter/server/dump_folder.hpp"
 #include "adapter/server/options.hpp"
 #include "adapter/server/server.hpp"
-#include "kvm/arch/x86_64/arch.hpp"
-#include "kvm/arch/x86_64/probe.hpp"
+#include "kvm/arch/family.hpp"
 #include "kvm/engine.hpp"
 #include "kvm/facts.hpp"
 #include "kvm/machine/machine.hpp"
@@ -48,8 +47,10 @@ Result<Bytes> read_file(const std::string& path) {
 }
 
 int show_probe(const ProbeOptions& options) {
+  auto family = kvm::host_family();
+  if (!family) return fail(family.error(), exit_no_kvm);
   auto kernel = kvm::make_linux_kernel();
-  auto facts = kvm::x86::probe(*kernel);
+  auto facts = (*family)->probe(*kernel);
   if (!facts) return fail(facts.error(), exit_no_kvm);
   nlohmann::ordered_json json;
   for (const kvm::Fact& fact : kvm::rows(*facts)) {
@@ -130,24 +131,27 @@ private:
     } else {
       kernel_ = kvm::make_linux_kernel();
     }
+    failure_ = exit_no_kvm;
+    const kvm::Family& family = *TRY(kvm::host_family());
+    failure_ = exit_failed;
     file_ = TRY(read_file(options_.image));
-    image_ = TRY(kvm::parse_image(file_, format_of(options_)));
+    image_ = TRY(kvm::parse_image(file_, format_of(options_), family.elf_machine));
     if (!options_.initrd.empty()) initrd_ = TRY(read_file(options_.initrd));
     files_ = {initrd_, options_.append, options_.image, options_.initrd};
     if (!options_.debug_port.empty()) debug_port_ = TRY(Console::open(io_, options_.debug_port));
     failure_ = exit_no_kvm;
-    facts_ = TRY(kvm::x86::probe(*kernel_));
+    facts_ = TRY(family.probe(*kernel_));
+    arch_ = family.make(facts_);
     failure_ = exit_failed;
     console_ = TRY(Console::open(io_, options_.console));
-    const bool irqchip = options_.irqchip.empty() ? kvm::starts_as_pc(image_.entry_kind)
+    const bool irqchip = options_.irqchip.empty() ? kvm::wants_interrupts(image_.entry_kind)
                                                   : options_.irqchip == "kernel";
     machine_ = TRY(kvm::Machine::create(
-        *kernel_, kvm::x86_64(facts_), facts_, {options_.cpus, options_.memory, irqchip}, image_,
-        files_,
+        *kernel_, *arch_, facts_, {options_.cpus, options_.memory, irqchip}, image_, files_,
         {[this](std::byte b) { console_->put(b); },
          [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); },
          debug_outlet()}));
-    engine_ = std::make_unique<kvm::Engine>(*machine_, kvm::x86_64(facts_), facts_,
+    engine_ = std::make_unique<kvm::Engine>(*machine_, *arch_, facts_,
                                             [this](const Event& event) { on_event(event); });
     machine_->attach(*engine_);
     console_->on_input([this](ByteView keys) { machine_->console_input(keys); });
@@ -243,6 +247,7 @@ private:
   std::unique_ptr<Trace> trace_ = std::make_unique<Trace>();
   std::unique_ptr<kvm::Kernel> kernel_;
   kvm::HostFacts facts_;
+  std::unique_ptr<const kvm::Arch> arch_;
   Bytes file_, initrd_;
   kvm::Image image_;
   kvm::BootFiles files_;

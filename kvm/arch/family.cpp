@@ -1,17 +1,19 @@
 #include "kvm/arch/family.hpp"
 
+#include "kvm/arch/arm64/arch.hpp"
+#include "kvm/arch/arm64/probe.hpp"
 #include "kvm/arch/loongarch64/arch.hpp"
 #include "kvm/arch/loongarch64/probe.hpp"
-#include "kvm/arch/loongarch64/registers.hpp"
 #include "kvm/arch/riscv64/arch.hpp"
 #include "kvm/arch/riscv64/probe.hpp"
-#include "kvm/arch/riscv64/registers.hpp"
+#ifdef KVMDBG_X86_64
 #include "kvm/arch/x86_64/arch.hpp"
-#include "kvm/arch/x86_64/core_notes.hpp"
 #include "kvm/arch/x86_64/probe.hpp"
+#endif
 
 #include <algorithm>
 #include <cerrno>
+#include <elf.h>
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
@@ -20,9 +22,12 @@ namespace {
 
 // One row for each architecture, by its name in uname(2).
 constexpr Family known[] = {
-    {"x86_64", x86::elf_machine, x86::probe, make_x86_64},
-    {"loongarch64", loongarch64::elf_machine, loongarch64::probe, make_loongarch64},
-    {"riscv64", riscv64::elf_machine, riscv64::probe, make_riscv64},
+#ifdef KVMDBG_X86_64
+    {"x86_64", EM_X86_64, x86::probe, make_x86_64},
+#endif
+    {"aarch64", EM_AARCH64, arm64::probe, make_arm64},
+    {"loongarch64", EM_LOONGARCH, loongarch64::probe, make_loongarch64},
+    {"riscv64", EM_RISCV, riscv64::probe, make_riscv64},
 };
 
 /// Architectures that have KVM, and why kvmdbg is not for them.

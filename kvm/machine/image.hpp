@@ -20,6 +20,8 @@ struct Image {
     linux64,      ///< bzImage: 64-bit, RSI = zero page
     real16,       ///< flat binary: real mode, DL = 0x80, as a BIOS enters a boot sector
     reset_vector, ///< firmware: as the CPU comes out of reset, f000:fff0
+    arm64,        ///< bare: EL1, MMU off, interrupts masked; X0 = vCPU, X1 = device tree
+    arm64_linux,  ///< Image: the same; X0 = device tree
   };
   struct Segment {
     std::uint64_t physical = 0, memory_size = 0;
@@ -40,13 +42,18 @@ struct FlatAt {
 struct Firmware {};
 using ImageFormat = std::variant<ByContent, FlatAt, Firmware>;
 
-/// `file` must outlive the image. By content, as QEMU's -kernel has it: bzImage before multiboot
-/// before a PVH note before bare ELF.
-Result<Image> parse_image(ByteView file, const ImageFormat& format = ByContent{});
+inline constexpr std::uint16_t machine_x86_64 = 62, machine_arm64 = 183; // e_machine
 
-/// Entered as a PC's boot loaders or firmware do it: on one CPU, with interrupt controllers.
-constexpr bool starts_as_pc(Image::Entry entry) {
-  return entry != Image::Entry::protected32 && entry != Image::Entry::long64;
+/// `file` must outlive the image, which is for a machine of the ELF number `machine`. By content,
+/// as QEMU's -kernel has it: on x86 bzImage before multiboot before a PVH note before bare ELF.
+Result<Image> parse_image(ByteView file,
+                          const ImageFormat& format = ByContent{},
+                          std::uint16_t machine = machine_x86_64);
+
+/// Entered as boot loaders or firmware do it: on one CPU, with interrupt controllers.
+constexpr bool wants_interrupts(Image::Entry entry) {
+  return entry != Image::Entry::protected32 && entry != Image::Entry::long64 &&
+         entry != Image::Entry::arm64;
 }
 
 } // namespace kdbg::kvm

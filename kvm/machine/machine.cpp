@@ -10,24 +10,6 @@ namespace kdbg::kvm {
 namespace {
 
 constexpr unsigned api_version = 12;
-// Intel hosts keep a TSS and a page table of their own in guest memory; here, below 4 GiB
-// and below the largest firmware.
-constexpr std::uint64_t identity_map = 0xfeffc000, tss = 0xfeffd000;
-
-/// The host's CPU, with this vCPU's place in it.
-void set_topology(x86::Cpuid& cpuid, std::size_t n, std::size_t vcpus) {
-  const auto id = static_cast<std::uint32_t>(n);
-  for (std::uint32_t i = 0; i < cpuid.count; ++i) {
-    x86::CpuidEntry& entry = cpuid.entries[i];
-    if (entry.function == 1) {
-      entry.ebx = (entry.ebx & 0xff00ffff) | static_cast<std::uint32_t>(vcpus) << 16;
-      entry.ebx = (entry.ebx & 0x00ffffff) | id << 24;
-      entry.ecx |= 1u << 31; // runs under a hypervisor
-    }
-    if (entry.function == 0xb || entry.function == 0x1f) entry.edx = id; // x2APIC id
-    if (entry.function == 0x8000001e) entry.eax = id;                    // AMD extended APIC id
-  }
-}
 
 } // namespace
 
@@ -35,30 +17,19 @@ Machine::Machine(Kernel& kernel,
                  const Arch& arch,
                  const HostFacts& facts,
                  const MachineOptions& options,
-                 const Image& image,
-                 const BootFiles& files,
                  Outlets outlets)
     : kernel_(kernel),
       arch_(arch),
       facts_(facts),
       options_(options),
-      image_(image),
-      files_(files),
       outlets_(std::move(outlets)),
-      regions_(kernel),
-      serial_([this](std::byte b) { transmit(b); },
-              [this](bool level) {
-                if (!options_.irqchip) return;
-                kvm_irq_level line{{Serial::irq}, level ? 1u : 0u};
-                // nothing can be done about a lost edge on a vCPU thread; the guest polls again
-                ignore(kernel_.ioctl(vm_, KVM_IRQ_LINE, &line));
-              }),
-      cmos_(options.vcpus, std::min(options.memory, mmio_hole), options.memory) {}
+      regions_(kernel) {}
 
 Machine::~Machine() {
   runner_.reset();
   cpus_.clear();
   vcpus_.clear();
+  board_.reset();
   if (vm_ != Fd::none) kernel_.close(vm_);
   if (kvm_ != Fd::none) kernel_.close(kvm_);
 }
@@ -70,15 +41,19 @@ Result<std::unique_ptr<Machine>> Machine::create(Kernel& kernel,
                                                  const Image& image,
                                                  const BootFiles& files,
                                                  Outlets outlets) {
-  std::unique_ptr<Machine> machine(
-      new Machine(kernel, arch, facts, options, image, files, std::move(outlets)));
-  TRY(machine->create_vm());
-  TRY(machine->create_memory());
-  TRY(machine->create_interrupts());
+  std::unique_ptr<Machine> machine(new Machine(kernel, arch, facts, options, std::move(outlets)));
+  Machine& self = *machine;
+  self.board_ = TRY(make_board(arch.info().elf_machine, {kernel, facts, self.options_, image, files,
+                                                         [&self](std::byte b) { self.transmit(b); },
+                                                         self.outlets_.debug_console}));
+  TRY(self.create_vm());
+  TRY(self.create_memory());
+  TRY(self.board_->begin(self.kvm_, self.vm_));
   for (std::size_t n = 0; n < options.vcpus; ++n) {
-    TRY(machine->create_vcpu(n));
+    TRY(self.create_vcpu(n));
   }
-  TRY(machine->start());
+  TRY(self.board_->complete());
+  TRY(self.start());
   return machine;
 }
 
@@ -94,13 +69,8 @@ Status Machine::create_vm() {
     return Error{Code::bad_request,
                  fmt::format("{} vCPUs: this host's KVM takes 1 to {}", options_.vcpus, most)};
   }
-  vm_ = Fd{TRY(kernel_.ioctl(kvm_, KVM_CREATE_VM, nullptr))};
-  if (facts_.exception_payload) {
-    kvm_enable_cap cap{};
-    cap.cap = KVM_CAP_EXCEPTION_PAYLOAD;
-    cap.args[0] = 1;
-    TRY(kernel_.ioctl(vm_, KVM_ENABLE_CAP, &cap));
-  }
+  const unsigned long type = TRY(board_->vm_type(kvm_));
+  vm_ = Fd{TRY(kernel_.ioctl(kvm_, KVM_CREATE_VM, integer(type)))};
   return Done{};
 }
 
@@ -112,32 +82,15 @@ Status Machine::create_memory() {
                              options_.memory)};
   }
   std::vector<Ram::Range> ranges;
-  const std::uint64_t low = std::min(options_.memory, mmio_hole);
-  ranges.push_back({0, TRY(kernel_.allocate(low))});
-  if (image_.rom != 0) {
-    if (!facts_.readonly_memory) {
+  for (const Board::Region& region : TRY(board_->memory())) {
+    if (region.rom && !facts_.readonly_memory) {
       return Error{Code::unsupported,
                    "this host's KVM has no read-only memory (KVM_CAP_READONLY_MEM) for firmware"};
     }
-    ranges.push_back({mmio_hole_end - image_.rom, TRY(kernel_.allocate(image_.rom)), true});
-  }
-  if (options_.memory > low) {
-    ranges.push_back({mmio_hole_end, TRY(kernel_.allocate(options_.memory - low))});
+    ranges.push_back({region.start, TRY(kernel_.allocate(region.size)), region.rom});
   }
   ram_ = std::make_unique<Ram>(std::move(ranges));
   return regions_.set(vm_, ram_->ranges(), {});
-}
-
-Status Machine::create_interrupts() {
-  std::uint64_t map = identity_map;
-  TRY(kernel_.ioctl(vm_, KVM_SET_IDENTITY_MAP_ADDR, &map));
-  TRY(kernel_.ioctl(vm_, KVM_SET_TSS_ADDR, integer(tss)));
-  if (!options_.irqchip) return Done{};
-  TRY(kernel_.ioctl(vm_, KVM_CREATE_IRQCHIP, nullptr));
-  kvm_pit_config pit{};
-  pit.flags = KVM_PIT_SPEAKER_DUMMY;
-  TRY(kernel_.ioctl(vm_, KVM_CREATE_PIT2, &pit));
-  return Done{};
 }
 
 Status Machine::create_vcpu(std::size_t n) {
@@ -150,13 +103,19 @@ Status Machine::create_vcpu(std::size_t n) {
   }
   vcpus_.push_back(
       std::make_unique<Vcpu>(kernel_, fd, VcpuId{static_cast<std::uint32_t>(n)}, *page));
-  Vcpu& vcpu = *vcpus_.back();
-  auto cpuid = std::make_unique<x86::Cpuid>();
-  TRY(kernel_.ioctl(kvm_, x86::get_supported_cpuid, cpuid.get()));
-  set_topology(*cpuid, n, options_.vcpus);
-  TRY(vcpu.ioctl(x86::set_cpuid, cpuid.get()));
-  if (facts_.sync_registers) vcpu.run_page().kvm_valid_regs = x86::sync_regs | x86::sync_sregs;
-  cpus_.push_back(arch_.attach(vcpu, *ram_, facts_));
+  TRY(board_->add_vcpu(*vcpus_.back()));
+  cpus_.push_back(arch_.attach(*vcpus_.back(), *ram_, facts_));
+  return Done{};
+}
+
+/// Each on its own thread, as far as all goes well.
+template <class F>
+Status Machine::on_each_vcpu(F work) {
+  for (auto& vcpu : vcpus_) {
+    Status done = Done{};
+    runner_->on_vcpu(vcpu->id(), [&] { done = work(*vcpu); });
+    TRY(std::move(done));
+  }
   return Done{};
 }
 
@@ -167,44 +126,14 @@ Status Machine::start() {
   for (auto& vcpu : vcpus_) {
     runner_->add(&vcpu->run_page().immediate_exit);
   }
-  TRY(save_chips(kernel_, vm_, options_.irqchip, pristine_));
-  pristine_.serial = serial_.save();
-  pristine_.cmos = cmos_.save();
-  for (auto& vcpu : vcpus_) {
-    Status saved = Done{};
-    runner_->on_vcpu(vcpu->id(), [&] {
-      auto state = save(*vcpu, options_.irqchip);
-      if (state) {
-        pristine_.vcpus.push_back(*std::move(state));
-      } else {
-        saved = state.error();
-      }
-    });
-    TRY(std::move(saved));
-  }
+  TRY(board_->save());
+  TRY(on_each_vcpu([this](Vcpu& vcpu) { return board_->save(vcpu); }));
   return load_and_enter();
 }
 
-/// The image in memory and the vCPUs at its entry. With an irqchip only the first vCPU starts
-/// there; the others wait for INIT and SIPI. Without one nothing could send those: all start.
 Status Machine::load_and_enter() {
-  TRY(load(image_, files_, vcpus_.size(), *ram_));
-  for (auto& vcpu : vcpus_) {
-    const std::size_t n = index(vcpu->id());
-    if (options_.irqchip && n != 0) continue;
-    Status set = Done{};
-    runner_->on_vcpu(vcpu->id(), [&] {
-      set = [&]() -> Status {
-        auto regs = TRY(vcpu->get<x86::Regs>(x86::get_regs));
-        auto sregs = TRY(vcpu->get<x86::Sregs>(x86::get_sregs));
-        set_entry_state(image_, n, regs, sregs);
-        TRY(vcpu->set(x86::set_sregs, sregs));
-        return vcpu->set(x86::set_regs, regs);
-      }();
-    });
-    TRY(std::move(set));
-  }
-  return Done{};
+  TRY(board_->load(*ram_));
+  return on_each_vcpu([this](Vcpu& vcpu) { return board_->enter(vcpu); });
 }
 
 void Machine::loop(VcpuId id) {
@@ -213,9 +142,11 @@ void Machine::loop(VcpuId id) {
     switch (verdict) {
     case Verdict::park:
       return;
-    case Verdict::serve:
-      verdict = serve(id);
+    case Verdict::serve: {
+      auto end = board_->serve(vcpu(id));
+      verdict = end ? engine_->stop_here(id, *std::move(end)) : engine_->before_run(id);
       break;
+    }
     case Verdict::enter: {
       const auto result = vcpu(id).run();
       verdict = engine_->after_exit(id, result);
@@ -235,23 +166,38 @@ Status Machine::reset() {
   for (const auto& range : ram_->ranges()) {
     std::memset(range.bytes.data(), 0, range.bytes.size());
   }
-  TRY(restore_chips(kernel_, vm_, pristine_));
-  serial_.restore(pristine_.serial);
-  {
-    const std::lock_guard lock(devices_mutex_);
-    counters_ = {};
-    cmos_.restore(pristine_.cmos);
-  }
-  for (auto& vcpu : vcpus_) {
-    const std::size_t n = index(vcpu->id());
-    Status done = Done{};
-    runner_->on_vcpu(vcpu->id(), [&] {
-      done = restore(*vcpu, pristine_.vcpus[n], options_.irqchip);
-      cpus_[n] = arch_.attach(*vcpu, *ram_, facts_);
-    });
-    TRY(std::move(done));
-  }
+  TRY(board_->restore());
+  TRY(on_each_vcpu([this](Vcpu& vcpu) {
+    auto done = board_->restore(vcpu);
+    cpus_[index(vcpu.id())] = arch_.attach(vcpu, *ram_, facts_);
+    return done;
+  }));
   return load_and_enter();
+}
+
+void Machine::transmit(std::byte byte) {
+  constexpr std::size_t kept = 4096;
+  outlets_.console(byte);
+  const std::lock_guard lock(console_mutex_);
+  console_tail_.push_back(static_cast<char>(byte));
+  if (console_tail_.size() > 2 * kept) console_tail_.erase(0, kept);
+}
+
+Result<std::string> Machine::console(std::string_view typed) {
+  if (!typed.empty()) board_->receive(std::as_bytes(std::span(typed)));
+  const std::lock_guard lock(console_mutex_);
+  return console_tail_;
+}
+
+/// Rule: a pause that a person could notice must not be seen by the guest; all its clocks go back
+/// by it. Why at the resume: a stop then costs nothing, and short ones never pay.
+void Machine::hide_pause(std::chrono::nanoseconds held) {
+  constexpr std::chrono::milliseconds noticed{20};
+  if (held < noticed) return;
+  for (auto& vcpu : vcpus_) {
+    runner_->on_vcpu(vcpu->id(), [&] { board_->turn_back(*vcpu, held); });
+  }
+  board_->turn_back(held);
 }
 
 } // namespace kdbg::kvm

@@ -1,34 +1,17 @@
 #pragma once
-/// The built-in machine: RAM, vCPUs on their own threads, KVM's interrupt controllers and timer, a
-/// serial port, ports to reset, power off and leave. No PCI, no disks. The engine is its debugger.
-#include "kvm/machine/boot.hpp"
-#include "kvm/machine/cmos.hpp"
+/// The built-in machine: RAM, vCPUs on their own threads, and a board of the host's CPU family. The
+/// engine is its debugger.
+#include "kvm/machine/board.hpp"
 #include "kvm/machine/regions.hpp"
 #include "kvm/machine/runner.hpp"
-#include "kvm/machine/serial.hpp"
-#include "kvm/machine/state.hpp"
 #include "kvm/vmm.hpp"
 
 namespace kdbg::kvm {
 
 class Engine;
 
-struct MachineOptions {
-  std::size_t vcpus = 1;
-  std::uint64_t memory = 0; ///< bytes
-  bool irqchip = false;     ///< PIC, IOAPIC, LAPICs and PIT in the kernel; else HLT ends a vCPU
-};
-
 class Machine final : public Vmm {
 public:
-  /// Where things go that leave the machine. Called on any thread.
-  struct Outlets {
-    std::function<void(std::byte)> console;
-    std::function<void(std::function<void()>)> post;
-    /// What firmware writes to port 0x402; empty: the port is not there.
-    std::function<void(std::byte)> debug_console = {};
-  };
-
   /// `image` and `files` (with the memory they point into), `kernel`, `arch` and `facts` must
   /// outlive the machine.
   static Result<std::unique_ptr<Machine>> create(Kernel& kernel,
@@ -41,8 +24,8 @@ public:
   ~Machine() override;
   /// Once, before the first release.
   void attach(Engine& engine) { engine_ = &engine; }
-  /// Bytes for the guest's serial port. Any thread.
-  void console_input(ByteView data) { serial_.receive(data); }
+  /// Bytes for the guest's console. Any thread.
+  void console_input(ByteView data) { board_->receive(data); }
   /// Whether the vCPUs have done next to nothing since the last call.
   bool idle() { return runner_->idle(); }
   /// Halts, and waits until every vCPU has parked.
@@ -74,48 +57,32 @@ private:
           const Arch& arch,
           const HostFacts& facts,
           const MachineOptions& options,
-          const Image& image,
-          const BootFiles& files,
           Outlets outlets);
   Status create_vm();
   Status create_memory();
-  Status create_interrupts();
   Status create_vcpu(std::size_t n);
   Status start();
   Status load_and_enter();
+  template <class F>
+  Status on_each_vcpu(F work);
   void loop(VcpuId id);
-
-  // devices.cpp: what an exit asks of the machine
-  Verdict serve(VcpuId id);
-  std::optional<StopReason> port_access(kvm_run& run);
-  std::optional<StopReason> port_write(std::uint16_t port, std::uint8_t value, std::uint8_t size);
-  std::uint8_t port_read(std::uint16_t port);
-  void memory_access(kvm_run& run);
   void transmit(std::byte byte);
 
   Kernel& kernel_;
   const Arch& arch_;
   const HostFacts& facts_;
   const MachineOptions options_;
-  const Image& image_;
-  const BootFiles& files_;
   Outlets outlets_;
   Engine* engine_ = nullptr;
 
   Fd kvm_ = Fd::none, vm_ = Fd::none;
+  std::unique_ptr<Board> board_;
   std::unique_ptr<Ram> ram_;
   Regions regions_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
-  Serial serial_;
-  struct Counters { ///< test device: how often it was touched
-    std::uint32_t port_writes = 0, reads = 0, writes = 0;
-  };
-  std::mutex devices_mutex_;
-  Counters counters_;
-  Cmos cmos_;
-  std::string console_tail_; ///< the latest output, for clients that ask
-  MachineState pristine_;
+  std::mutex console_mutex_;
+  std::string console_tail_;       ///< the latest output, for clients that ask
   std::unique_ptr<Runner> runner_; ///< last: its threads use all of the above
 };
 

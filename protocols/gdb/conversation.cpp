@@ -1,7 +1,9 @@
 #include "protocols/gdb/conversation.hpp"
 
+#include "adapter/commands.hpp"
 #include "protocols/gdb/text.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace kdbg::gdb {
@@ -59,6 +61,20 @@ std::string Conversation::tell(const Stop& stop) {
   }
   untold.insert(untold.end(), stop.vcpus.begin() + 1, stop.vcpus.end());
   return render_stop(*this, stop);
+}
+
+Status Conversation::write_register(VcpuId vcpu, RegisterId id, const Bytes& value) {
+  const bool moves = id == target().arch().pc;
+  const auto before = moves ? session.execute(ReadRegister{vcpu, id}) : Result<Bytes>(value);
+  TRY(session.execute(WriteRegister{vcpu, id, value}));
+  if (before && *before == value) return Done{};
+  std::erase_if(untold, [&](const VcpuStop& stop) {
+    return stop.vcpu == vcpu &&
+           std::all_of(stop.reasons.begin(), stop.reasons.end(), [](const StopReason& reason) {
+             return std::holds_alternative<HitPoint>(reason);
+           });
+  });
+  return Done{};
 }
 
 Result<ThreadRef> parse_thread(const Conversation& conversation, std::string_view text) {

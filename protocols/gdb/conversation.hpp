@@ -58,6 +58,8 @@ struct Conversation {
   const Target& target() const { return session.target(); }
   /// A stop reply; the vCPU it names is the selected one from then on, as with gdbserver.
   std::string tell(const Stop& stop);
+  /// A vCPU that is sent elsewhere has left the execution points it has yet to tell of.
+  Status write_register(VcpuId vcpu, RegisterId id, const Bytes& value);
   Address address(std::uint64_t value) const {
     return {value, {physical ? Space::Kind::physical : Space::Kind::current}};
   }

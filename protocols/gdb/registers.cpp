@@ -64,7 +64,7 @@ Status write_changed(Conversation& c, const Change& change) {
   const bool unavailable = change.value.find_first_not_of('x') == std::string_view::npos;
   if (unavailable || change.value == present) return Done{};
   const Bytes value = TRY(from_hex(change.value));
-  return c.session.execute(WriteRegister{c.general, change.id, value});
+  return c.write_register(c.general, change.id, value);
 }
 
 Result<std::vector<Change>> split(const ArchInfo& arch, std::string_view text) {
@@ -115,7 +115,7 @@ Answer write_one(Conversation& c, std::string_view arguments) {
                                                 digits(info), scanner.rest().size())};
   }
   const Bytes value = TRY(from_hex(scanner.rest()));
-  TRY(c.session.execute(WriteRegister{c.general, id, value}));
+  TRY(c.write_register(c.general, id, value));
   return say_ok();
 }
 

@@ -176,7 +176,7 @@ Answer resume_at(Conversation& c, Motion motion, Scanner scanner) {
     value[i] = static_cast<std::byte>(i < 8 ? at >> (8 * i) : 0);
   }
   const VcpuId one = c.moving.kind == ThreadRef::Kind::one ? c.moving.vcpu : c.general;
-  TRY(c.session.execute(WriteRegister{one, arch.pc, value}));
+  TRY(c.write_register(one, arch.pc, value));
   return resume_plain(c, motion);
 }
 

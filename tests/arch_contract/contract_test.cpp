@@ -18,7 +18,7 @@ bool is_plain_type(std::string_view type) {
       "int",      "int32",       "int64",       "uint8",    "uint16",
       "uint32",   "uint64",      "uint128",     "int128",   "code_ptr",
       "data_ptr", "ieee_single", "ieee_double", "i387_ext", "v2ui128"};
-  return types.contains(type) || type.starts_with("vec");
+  return types.contains(type) || type.starts_with("vec") || type == "aarch64v";
 }
 
 template <class Family>
@@ -107,7 +107,7 @@ TEMPLATE_LIST_TEST_CASE("contract: core notes name registers that are there", ""
           std::find_if(info.registers.begin(), info.registers.end(),
                        [&](const RegisterInfo& reg) { return reg.name == field.reg; });
       REQUIRE(found != info.registers.end());
-      CHECK(found->bits <= 64);
+      CHECK((found->bits <= 64 || found->bits == 8 * field.bytes));
       has_pc = has_pc || found->role == "pc";
     }
   }
@@ -121,7 +121,11 @@ TEMPLATE_LIST_TEST_CASE("contract: what is written to a register is read back", 
     const RegisterInfo& info = rig.arch->info().registers[i];
     INFO(info.name);
     auto before = rig.cpu().read(number(i));
-    REQUIRE(before);
+    if (!before) { // this CPU has none
+      CHECK(before.error().code == Code::unsupported);
+      CHECK_FALSE(rig.cpu().write(number(i), Bytes(info.bits / 8u)));
+      continue;
+    }
     REQUIRE((*before).size() == info.bits / 8u);
     Bytes wanted = *before;
     const std::uint64_t writable = TestType::writable(info.name);
@@ -154,11 +158,11 @@ TEMPLATE_LIST_TEST_CASE("contract: slot i armed is slot i decoded; without slots
       Contract<TestType> rig;
       DebugPlan plan;
       for (unsigned m = usable.first; usable.holds(m); ++m) {
-        plan.slots[m] = Slot{kind == PointKind::hardware ? rig.at(0) : rig.data + 8 * m,
-                             kind == PointKind::hardware ? 1u : 8u, kind};
+        plan.slots[m] = kind == PointKind::hardware ? Slot{rig.entry + 4 * m, 1, kind}
+                                                    : Slot{rig.data + 8 * m, 8, kind};
       }
       REQUIRE(rig.cpu().arm(plan));
-      TestType::slot_exit(rig.kernel, rig.fd(), n);
+      TestType::slot_exit(rig.kernel, rig.fd(), n, *plan.slots[n]);
       rig.cpu().exited();
       auto trap = rig.cpu().decode_exit();
       REQUIRE(trap);
@@ -229,6 +233,7 @@ TEMPLATE_LIST_TEST_CASE("contract: every capability that is claimed works", "", 
   CHECK(claimed.software_points);
   CHECK(claimed.single_step);
   if (claimed.single_step) {
+    if (claimed.block_interrupts) TestType::raise_interrupt(rig.kernel, rig.fd());
     CHECK(rig.step() == rig.at(1));
     CHECK(TestType::blocks_interrupts(rig.kernel, rig.fd()) == claimed.block_interrupts);
     CHECK(rig.ram == rig.original);
@@ -255,7 +260,7 @@ TEMPLATE_LIST_TEST_CASE("contract: every capability that is claimed works", "", 
   REQUIRE(rig.resume(Motion::run));
   REQUIRE(rig.template last<HitWatch>() != nullptr);
   CHECK(rig.template last<HitWatch>()->address == rig.data);
-  CHECK(rig.template get<std::uint32_t>(rig.data) == before + 1);
+  CHECK(rig.template get<std::uint32_t>(rig.data) == before + (rig.facts.watch_before ? 0 : 1));
   REQUIRE(rig.engine.withdraw());
   std::fill_n(rig.ram.begin() + rig.data, 4, std::byte{0});
   CHECK(rig.ram == rig.original);
@@ -277,7 +282,14 @@ TEMPLATE_LIST_TEST_CASE(
   CHECK((*now).levels.empty());
   CHECK_FALSE((*then).levels.empty());
   REQUIRE(rig.cpu().pc());
-  CHECK(rig.cpu().registers_at_hand());
+  const std::size_t asked = rig.kernel.log.size();
+  if (rig.cpu().registers_at_hand()) { // then this needs no ioctl
+    REQUIRE(rig.cpu().pc());
+    REQUIRE(rig.cpu().root());
+    REQUIRE(rig.cpu().translate(Address{rig.at(1)}));
+    REQUIRE(rig.cpu().page_tables());
+    CHECK(rig.kernel.log.size() == asked);
+  }
   rig.cpu().exited();
   CHECK_FALSE(rig.cpu().registers_at_hand());
   CHECK_FALSE(rig.cpu().describe().empty());

@@ -1,6 +1,7 @@
 #pragma once
 /// The CPU families as the contract suite sees them. One more joins with a description of this
 /// shape, and its name in `Families`.
+#include "tests/arch_contract/arm64_rig.hpp"
 #include "tests/arch_contract/loongarch64_rig.hpp"
 #include "tests/arch_contract/riscv64_rig.hpp"
 #include "tests/arch_contract/x86_rig.hpp"
@@ -31,9 +32,10 @@ struct X86Family {
     return {bytes_of<unsigned char>({0x90, 0xff, 0x07, 0xeb, 0xfb}), {0, 1, 3}};
   }
   static void breakpoint_exit(Kernel& kernel, kvm::Fd fd) { debug_exit(kernel, fd, 3, 0); }
-  static void slot_exit(Kernel& kernel, kvm::Fd fd, unsigned n) {
+  static void slot_exit(Kernel& kernel, kvm::Fd fd, unsigned n, const kvm::Slot&) {
     debug_exit(kernel, fd, 1, kvm::x86::dr6_fixed | 1u << n);
   }
+  static void raise_interrupt(Kernel&, kvm::Fd) {} // this KVM has none: it is asked to hold it back
   static bool blocks_interrupts(Kernel& kernel, kvm::Fd fd) {
     return (kernel.debug(fd).control & kvm::x86::debug_block_irq) != 0;
   }
@@ -65,7 +67,10 @@ struct SoftFamily : Traits {
   static void breakpoint_exit(Kernel& kernel, kvm::Fd fd) {
     kernel.vcpu(fd).page().exit_reason = KVM_EXIT_DEBUG;
   }
-  static void slot_exit(Kernel&, kvm::Fd, unsigned) { FAIL("there are no slots"); }
+  static void slot_exit(Kernel&, kvm::Fd, unsigned, const kvm::Slot&) {
+    FAIL("there are no slots");
+  }
+  static void raise_interrupt(Kernel&, kvm::Fd) {}
   static bool blocks_interrupts(Kernel&, kvm::Fd) { return false; }
 };
 
@@ -96,6 +101,37 @@ struct RiscvFamily : SoftFamily<rv::Traits> {
   }
 };
 
-using Families = std::tuple<X86Family, LoongArchFamily, RiscvFamily>;
+struct Arm64Family {
+  using Kernel = ScriptedArm64Kernel;
+  static std::unique_ptr<const kvm::Arch> make() { return kvm::make_arm64(host()); }
+  static kvm::HostFacts host() { return arm64_works(); }
+  static Program program(Kernel& kernel, kvm::Fd fd, std::uint64_t data) {
+    kernel.set(fd, reg::x(2), data);
+    return {bytes_of({a64::add_x1_1, a64::str_x1_x2, a64::branch(-2)}), {0, 4, 8}};
+  }
+  static void breakpoint_exit(Kernel& kernel, kvm::Fd fd) { debug_exit(kernel, fd, 0x3c, 0); }
+  static void slot_exit(Kernel& kernel, kvm::Fd fd, unsigned, const kvm::Slot& slot) {
+    const bool executes = slot.kind == PointKind::hardware;
+    if (executes) kernel.set(fd, reg::pc, slot.address);
+    debug_exit(kernel, fd, executes ? 0x30 : 0x34, slot.address);
+  }
+  static void raise_interrupt(Kernel& kernel, kvm::Fd fd) { kernel.irq_pending(fd) = true; }
+  /// It is still waiting.
+  static bool blocks_interrupts(Kernel& kernel, kvm::Fd fd) {
+    return std::exchange(kernel.irq_pending(fd), false);
+  }
+  static std::uint64_t writable(std::string_view name) {
+    if (name == "cpsr") return 0xf0000000;
+    return name == "pc" ? ~std::uint64_t{3} : ~std::uint64_t{0};
+  }
+
+private:
+  static void debug_exit(Kernel& kernel, kvm::Fd fd, std::uint32_t ec, std::uint64_t far) {
+    kernel.next_exit = Kernel::Exit{KVM_EXIT_DEBUG, ec << 26 | 1u << 25, far};
+    REQUIRE(kernel.ioctl(fd, KVM_RUN, nullptr));
+  }
+};
+
+using Families = std::tuple<X86Family, Arm64Family, LoongArchFamily, RiscvFamily>;
 
 } // namespace kdbg::test

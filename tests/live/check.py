@@ -11,11 +11,13 @@ class Failure(AssertionError):
     pass
 
 
-def case(ids=(), needs=(), limit=60):
-    """Marks a test. `ids`: rows of the case catalogue; `needs`: names for machine.missing()."""
+def case(ids=(), needs=(), limit=60, arch="x86_64"):
+    """Marks a test. `ids`: rows of the case catalogue; `needs`: names for machine.missing(); `arch`: the
+    CPU family of its guests, as uname names it."""
 
     def register(function):
         function.ids, function.needs, function.limit = tuple(ids), tuple(needs), limit
+        function.arch = arch
         CASES.append(function)
         return function
 

@@ -268,8 +268,8 @@ class Client:
 
         self.target_xml = self.transfer("features", "target.xml")
         walk(parse(self.target_xml))
-        if "rip" not in self.registers:
-            raise ProtocolError("target.xml without rip")
+        if not {"rip", "pc"} & set(self.registers):
+            raise ProtocolError("target.xml without rip or pc")
 
     # Threads and registers
 
@@ -311,6 +311,8 @@ class Client:
 
     def pc(self, vcpu=1):
         """The linear address of the next instruction."""
+        if "pc" in self.registers:
+            return self.register("pc", vcpu)
         rip = self.register("rip", vcpu)
         if "cs_base" in self.registers:
             return rip + self.register("cs_base", vcpu)

@@ -137,7 +137,8 @@ class Walk:
             self.advance(known, now, how, told)
             moved_on = (before, rounds) != (known.pc, known.r["rbp"])
             known.reported = told and bool(EXECUTION & set(stop.keys)) or (
-                known.reported and known.pc == before and not told)
+                known.reported and not moved_on and not told)
+            known.caught = not told and self.just_caught(known) and (moved_on or known.caught)
             # a watch's stop tells of the point it arrived at too
             known.due = (known.due or moved_on) and not told and self.stops_at(known.pc)
             flags = self.client.register("eflags", number)
@@ -180,10 +181,15 @@ class Walk:
         self.settled_exactly(vcpu)
         before.reported = bool(EXECUTION & set(stop.keys))
 
+    def just_caught(self, known):
+        """The port was written by the last instruction, which a catchpoint tells without a key."""
+        return known.pc == self.program.at["w_dec"] and any(p[0] == CATCH for p in self.wanted())
+
     def told_late(self, stop, vcpu):
         """What another vCPU's stop hid is told at the resume that would move the vCPU."""
         known = self.vcpus[vcpu - 1]
-        if self.cpus == 1 or stop.vcpu != vcpu or not KEYS & set(stop.keys):
+        caught, known.caught = known.caught, False
+        if self.cpus == 1 or stop.vcpu != vcpu or not (KEYS & set(stop.keys) or caught):
             return False
         now = self.registers(vcpu)
         late = (now["rip"], now["rbp"]) == (known.pc, known.r["rbp"])

@@ -42,12 +42,13 @@ class Memory:
 
 class Vcpu:
     """Registers by name, `pc`; `reported`: the execution point here has been told of already; `due`: it
-    ran into one that is yet to be told, as another vCPU's stop came first."""
+    ran into one that is yet to be told, as another vCPU's stop came first; `caught`: the same of a
+    catchpoint, perhaps."""
 
     def __init__(self, registers):
         self.r = dict(registers)
         self.pc = self.r.pop("rip")
-        self.reported = self.due = False
+        self.reported = self.due = self.caught = False
 
 
 class Program:

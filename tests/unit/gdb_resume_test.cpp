@@ -170,6 +170,23 @@ TEST_CASE("what a held vCPU has yet to tell outlasts the steps of another") {
   CHECK_FALSE(machine.target.running());
 }
 
+TEST_CASE("a vCPU that is sent elsewhere does not tell of the point it left") {
+  const bool elsewhere = GENERATE(true, false);
+  Machine machine;
+  GdbClient client(machine);
+  CHECK(client.ask("Z0,1000,1") == "OK");
+  CHECK(client.ask("c").empty());
+  const Point point{PointKind::software, Address{0x1000}, 1};
+  machine.target.stop_now(
+      Stop{0, {{VcpuId{0}, {HitPoint{point}}}, {VcpuId{1}, {HitPoint{point}}}}});
+  CHECK(client.heard().find("thread:1;") != std::string::npos);
+  CHECK(client.ask("Hg2") == "OK");
+  const std::string pc = "P5="; // toy_pc
+  CHECK(client.ask(pc + (elsewhere ? "0020000000000000" : "0010000000000000")) == "OK");
+  CHECK(client.ask("vCont;c").empty() == elsewhere);
+  CHECK(machine.target.running() == elsewhere);
+}
+
 TEST_CASE("a restart while another client drives changes nothing") {
   Machine machine;
   GdbClient one(machine), two(machine);

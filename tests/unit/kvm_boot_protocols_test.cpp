@@ -1,7 +1,7 @@
 // What multiboot, Linux, flat binaries and firmware find at their start, read as the guest would.
-#include "kvm/machine/acpi.hpp"
-#include "kvm/machine/boot.hpp"
-#include "kvm/machine/cmos.hpp"
+#include "kvm/machine/x86_64/acpi.hpp"
+#include "kvm/machine/x86_64/boot.hpp"
+#include "kvm/machine/x86_64/cmos.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,6 @@
 // What stands in low memory before the first instruction, read as the guest would read it.
-#include "kvm/machine/acpi.hpp"
-#include "kvm/machine/boot.hpp"
+#include "kvm/machine/x86_64/acpi.hpp"
+#include "kvm/machine/x86_64/boot.hpp"
 
 #include <catch2/catch.hpp>
 

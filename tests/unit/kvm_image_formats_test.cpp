@@ -185,7 +185,7 @@ TEST_CASE("an ELF file with a multiboot header is entered by that, whatever else
   if (!image) FAIL(image.error().what);
   CHECK(image->entry_kind == Image::Entry::multiboot);
   CHECK(image->entry == 0x100000);
-  CHECK(starts_as_pc(image->entry_kind));
+  CHECK(wants_interrupts(image->entry_kind));
 }
 
 TEST_CASE("a flat binary is anything, anywhere that real mode reaches") {

@@ -1,5 +1,5 @@
 // The 16550A as operating systems see it (PC16550D data sheet).
-#include "kvm/machine/serial.hpp"
+#include "kvm/machine/x86_64/serial.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -11,7 +11,7 @@ constexpr std::uint64_t reserved = 0x7full << 54, naturally_aligned = 1ull << 63
 constexpr unsigned memory_type_first = 61; ///< Svpbmt: two bits, of which 3 is reserved
 constexpr std::uint64_t page_number_bits = (1ull << 44) - 1;
 constexpr unsigned page_shift = 12, index_bits = 9, mode_first = 60, number_first = 10;
-constexpr std::uint64_t mode_sv39 = 8, mode_sv48 = 9, mode_sv57 = 10;
+constexpr std::uint64_t mode_sv39 = 8, mode_sv57 = 10; // Sv48 is between them
 
 /// Levels of the tables; 0 for Bare and for what is reserved.
 unsigned levels_of(std::uint64_t satp) {

@@ -138,6 +138,10 @@ inline constexpr unsigned long get_msrs = 0xc008ae88, set_msrs = 0x4008ae89;
 inline constexpr unsigned long get_xcrs = 0x8188aea6, set_xcrs = 0x4188aea7;
 inline constexpr unsigned long set_guest_debug = 0x4048ae9b;
 inline constexpr unsigned long set_msr_filter = 0x4188aec6;
+inline constexpr unsigned long get_lapic = 0x8400ae8e, set_lapic = 0x4400ae8f;
+inline constexpr unsigned long get_pit2 = 0x8070ae9f, set_pit2 = 0x4070aea0;
+inline constexpr std::size_t lapic_size = 1024, pit_size = 112; // bytes of their structures
+inline constexpr std::uint32_t irqchips = 3;                    // PIC master, slave, IOAPIC
 inline constexpr unsigned long get_supported_cpuid = 0xc008ae05, set_cpuid = 0x4008ae90;
 
 // kvm_guest_debug.control

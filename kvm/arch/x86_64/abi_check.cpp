@@ -21,6 +21,9 @@ static_assert(sizeof(MsrEntry) == sizeof(kvm_msr_entry) &&
               sizeof(Xsave) == sizeof(kvm_xsave::region));
 static_assert(get_regs == KVM_GET_REGS && set_regs == KVM_SET_REGS);
 static_assert(get_sregs == KVM_GET_SREGS && set_sregs == KVM_SET_SREGS);
+static_assert(get_lapic == KVM_GET_LAPIC && set_lapic == KVM_SET_LAPIC);
+static_assert(get_pit2 == KVM_GET_PIT2 && set_pit2 == KVM_SET_PIT2);
+static_assert(lapic_size == sizeof(kvm_lapic_state) && pit_size == sizeof(kvm_pit_state2));
 static_assert(get_debugregs == KVM_GET_DEBUGREGS && set_debugregs == KVM_SET_DEBUGREGS);
 static_assert(get_events == KVM_GET_VCPU_EVENTS && set_events == KVM_SET_VCPU_EVENTS);
 // kvm_xsave, kvm_msrs and kvm_cpuid2 end in flexible arrays, which make them larger in C++ than in

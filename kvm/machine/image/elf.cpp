@@ -10,10 +10,6 @@ namespace {
 constexpr std::uint32_t pvh_note_type = 18; // XEN_ELFNOTE_PHYS32_ENTRY
 constexpr std::uint64_t most_headers = 4096;
 
-Error wrong_machine(unsigned machine, unsigned bits) {
-  return bad(fmt::format("it is for ELF machine {} ({}-bit), this machine is x86", machine, bits));
-}
-
 /// What we need of a program header, of either class.
 struct Header {
   std::uint32_t type;
@@ -63,23 +59,24 @@ Result<std::vector<Header>> headers(ByteView file, const Ehdr& elf) {
 }
 
 /// The ELF header: entry point and kind of entry into `image`, the program headers returned.
-Result<std::vector<Header>> read_headers(ByteView file, Image& image) {
+Result<std::vector<Header>> read_headers(ByteView file, std::uint16_t machine, Image& image) {
   const auto ident = TRY(at<std::array<unsigned char, EI_NIDENT>>(file, 0, "ELF header"));
   if (ident[EI_DATA] != ELFDATA2LSB) return bad("it is big-endian");
   if (ident[EI_CLASS] == ELFCLASS64) {
     const auto elf = TRY(at<Elf64_Ehdr>(file, 0, "ELF header"));
     image.entry = elf.e_entry;
-    image.entry_kind = Image::Entry::long64;
-    if (elf.e_machine == EM_X86_64) return headers<Elf64_Ehdr, Elf64_Phdr>(file, elf);
-    return wrong_machine(elf.e_machine, 64);
+    image.entry_kind = machine == EM_X86_64 ? Image::Entry::long64 : Image::Entry::arm64;
+    if (elf.e_machine != machine) return wrong_machine(elf.e_machine, machine);
+    return headers<Elf64_Ehdr, Elf64_Phdr>(file, elf);
   }
   if (ident[EI_CLASS] != ELFCLASS32) {
     return bad(fmt::format("ELF class {} is unknown", ident[EI_CLASS]));
   }
   const auto elf = TRY(at<Elf32_Ehdr>(file, 0, "ELF header"));
   image.entry = elf.e_entry;
-  if (elf.e_machine == EM_386) return headers<Elf32_Ehdr, Elf32_Phdr>(file, elf);
-  return wrong_machine(elf.e_machine, 32);
+  const bool runs = elf.e_machine == EM_386 && machine == EM_X86_64;
+  if (!runs) return wrong_machine(elf.e_machine, machine, 32);
+  return headers<Elf32_Ehdr, Elf32_Phdr>(file, elf);
 }
 
 } // namespace
@@ -90,9 +87,9 @@ bool is_elf(ByteView file) {
   return there > 0 && std::memcmp(file.data(), ELFMAG, there) == 0;
 }
 
-Result<Image> parse_elf(ByteView file, Notes notes) {
+Result<Image> parse_elf(ByteView file, std::uint16_t machine, Notes notes) {
   Image image;
-  const auto found = TRY(read_headers(file, image));
+  const auto found = TRY(read_headers(file, machine, image));
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (found[i].type == PT_LOAD) {
       const ByteView bytes = TRY(contents(file, found[i], i));

@@ -11,14 +11,15 @@ constexpr std::uint64_t reset_at = four_gib - 16;
 
 } // namespace
 
-Result<Image> place_flat(ByteView file, std::uint64_t address) {
+Result<Image> place_flat(ByteView file, std::uint64_t address, std::uint16_t machine) {
   if (file.empty()) return bad("it is empty");
-  if (address >= real_mode_end) {
+  const bool real_mode = machine == machine_x86_64;
+  if (real_mode && address >= real_mode_end) {
     return bad(fmt::format("--flat {:#x}: real mode reaches addresses below {:#x} only", address,
                            real_mode_end));
   }
   Image image;
-  image.entry_kind = Image::Entry::real16;
+  image.entry_kind = real_mode ? Image::Entry::real16 : Image::Entry::arm64;
   image.entry = address;
   TRY(add_segment(image, "flat binary", {address, file.size(), file}));
   TRY(settle(image));

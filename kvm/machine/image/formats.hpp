@@ -11,6 +11,9 @@ namespace kdbg::kvm::image {
 /// "cannot load the image: ..."
 Error bad(std::string what);
 
+/// The image is for another machine than the one that is wanted; both by e_machine.
+Error wrong_machine(std::uint16_t machine, std::uint16_t wanted, unsigned bits = 64);
+
 /// A value in the file; one that is not whole in it is an error that names it as `what`.
 template <class T>
 Result<T> at(ByteView file, std::uint64_t offset, std::string_view what) {
@@ -35,12 +38,15 @@ Result<Image> parse_bzimage(ByteView file);
 std::optional<std::uint64_t> find_multiboot(ByteView file);
 Result<Image> parse_multiboot(ByteView file, std::uint64_t header_at);
 
+bool is_arm64_image(ByteView file);
+Result<Image> parse_arm64_image(ByteView file);
+
 bool is_elf(ByteView file);
 enum class Notes : std::uint8_t { obeyed, ignored };
 /// Bare, or with a PVH note, unless notes are ignored.
-Result<Image> parse_elf(ByteView file, Notes notes = Notes::obeyed);
+Result<Image> parse_elf(ByteView file, std::uint16_t machine, Notes notes = Notes::obeyed);
 
-Result<Image> place_flat(ByteView file, std::uint64_t address);
+Result<Image> place_flat(ByteView file, std::uint64_t address, std::uint16_t machine);
 Result<Image> place_firmware(ByteView file);
 
 } // namespace kdbg::kvm::image

@@ -2,11 +2,13 @@
 #include "kvm/machine/image/formats.hpp"
 
 #include <algorithm>
+#include <elf.h>
 
 namespace kdbg::kvm {
 namespace image {
 namespace {
 
+constexpr std::uint16_t loongarch = 258; // EM_LOONGARCH, newer than this elf.h
 constexpr std::uint64_t most_memory = std::uint64_t{1} << 46;
 
 Status check_overlap(std::vector<Image::Segment>& segments) {
@@ -23,19 +25,51 @@ Status check_overlap(std::vector<Image::Segment>& segments) {
   return Done{};
 }
 
-Result<Image> by_content(ByteView file) {
+Result<Image> by_content(ByteView file, std::uint16_t machine) {
   if (file.empty()) return bad("it is empty");
-  if (is_bzimage(file)) return parse_bzimage(file);
-  if (const auto header = find_multiboot(file)) return parse_multiboot(file, *header);
-  if (is_elf(file)) return parse_elf(file);
-  return bad("it is not an ELF file, a multiboot kernel or a Linux bzImage; a flat binary needs "
-             "--flat ADDR, firmware --firmware");
+  if (is_bzimage(file)) {
+    return machine == machine_x86_64 ? parse_bzimage(file) : wrong_machine(machine_x86_64, machine);
+  }
+  if (is_arm64_image(file)) {
+    return machine == machine_arm64 ? parse_arm64_image(file)
+                                    : wrong_machine(machine_arm64, machine);
+  }
+  const auto header =
+      machine == machine_x86_64 ? find_multiboot(file) : std::optional<std::uint64_t>{};
+  if (header) return parse_multiboot(file, *header);
+  if (is_elf(file)) return parse_elf(file, machine);
+  return bad("it is not an ELF file, a multiboot kernel or a Linux bzImage or Image; a flat binary "
+             "needs --flat ADDR, firmware --firmware");
 }
 
 } // namespace
 
 Error bad(std::string what) {
   return {Code::bad_request, "cannot load the image: " + std::move(what)};
+}
+
+Error wrong_machine(std::uint16_t machine, std::uint16_t wanted, unsigned bits) {
+  constexpr std::pair<std::uint16_t, std::string_view> names[] = {
+      {EM_386, "i386"},           {EM_X86_64, "x86_64"},
+      {EM_AARCH64, "aarch64"},    {EM_RISCV, "riscv64"},
+      {loongarch, "loongarch64"}, {EM_S390, "s390x"},
+      {EM_PPC64, "ppc64"},        {EM_PPC, "ppc"},
+      {EM_MIPS, "mips"},          {EM_ARM, "arm"},
+  };
+  const auto name = [&](std::uint16_t number) {
+    for (const auto& [known, text] : names) {
+      if (known == number) return std::string(text);
+    }
+    return fmt::format("ELF machine {}", number);
+  };
+  std::string why =
+      fmt::format("it is for {}-bit {}, this machine is {}; KVM runs guests of the host's CPU "
+                  "family",
+                  bits, name(machine), name(wanted));
+  const bool unknown =
+      machine == EM_S390 || machine == EM_PPC64 || machine == EM_PPC || machine == EM_MIPS;
+  if (unknown) why += ", and kvmdbg speaks no debug interface of that one's KVM";
+  return bad(std::move(why));
 }
 
 Status add_segment(Image& image, std::string_view name, const Image::Segment& segment) {
@@ -62,12 +96,13 @@ Status settle(Image& image) {
 
 } // namespace image
 
-Result<Image> parse_image(ByteView file, const ImageFormat& format) {
+Result<Image> parse_image(ByteView file, const ImageFormat& format, std::uint16_t machine) {
   if (const auto* flat = std::get_if<FlatAt>(&format)) {
-    return image::place_flat(file, flat->address);
+    return image::place_flat(file, flat->address, machine);
   }
-  if (std::holds_alternative<Firmware>(format)) return image::place_firmware(file);
-  return image::by_content(file);
+  if (!std::holds_alternative<Firmware>(format)) return image::by_content(file, machine);
+  if (machine == machine_x86_64) return image::place_firmware(file);
+  return image::bad("--firmware is for x86; firmware of other machines is loaded with --flat ADDR");
 }
 
 } // namespace kdbg::kvm

@@ -68,7 +68,8 @@ Result<Image> parse_multiboot(ByteView file, std::uint64_t header_at) {
   if (!by_header && !is_elf(file)) {
     return bad("it has a multiboot header without load addresses (flag 16) and is not an ELF file");
   }
-  Image image = TRY(by_header ? by_addresses(file, header_at) : parse_elf(file, Notes::ignored));
+  Image image = TRY(by_header ? by_addresses(file, header_at)
+                              : parse_elf(file, machine_x86_64, Notes::ignored));
   image.entry_kind = Image::Entry::multiboot;
   return image;
 }
