@@ -49,6 +49,7 @@ Result<int> ScriptedSoftKernel::system(unsigned long request, void* argument) {
 
 Result<int> ScriptedSoftKernel::ioctl(Fd fd, unsigned long request, void* argument) {
   log.push_back(request);
+  if (fail_in_ >= 0 && fail_in_-- == 0) return failure(error_);
   if (const auto refusal = refused.find(request); refusal != refused.end()) {
     return failure(refusal->second);
   }

@@ -34,6 +34,12 @@ public:
   std::map<unsigned long, int> refused;   ///< these ioctls fail, each with its errno
   std::map<unsigned long, int> extension; ///< answers to KVM_CHECK_EXTENSION; 0 for the rest
   bool steps = false;                     ///< SINGLESTEP works, which no Linux does today
+  /// The nth ioctl from now (0-based) fails with this errno; KVM_RUN counts too.
+  void fail_nth(int n, int error) {
+    fail_in_ = n;
+    error_ = error;
+  }
+  bool failure_pending() const { return fail_in_ >= 0; }
   /// Called before each instruction; it may kick, or raise an interrupt.
   std::function<void(kvm::Fd, std::uint64_t pc)> before_instruction;
   std::vector<unsigned long> log; ///< every ioctl asked for
@@ -82,6 +88,7 @@ private:
   Result<int> one_reg(Vcpu& vcpu, bool write, const kvm_one_reg& request);
   int run(kvm::Fd fd, Vcpu& vcpu);
   std::map<kvm::Fd, std::unique_ptr<Vcpu>> vcpus_;
+  int fail_in_ = -1, error_ = 0;
 };
 
 } // namespace kdbg::test

@@ -2,6 +2,8 @@
 // vCPUs, interrupts and kicks in the middle.
 #include "tests/arch_contract/riscv64_rig.hpp"
 
+#include <cerrno>
+
 using namespace kdbg;
 using namespace kdbg::kvm;
 using namespace kdbg::test::rv;
@@ -268,6 +270,34 @@ TEST_CASE("80 soft step: a watch by stepping goes through all vCPUs in turn") {
     CHECK(rig.get(data) == value);
     CHECK(rig.get(data + 64) + 1 >= value); // the other one is not left behind
   }
+}
+
+TEST_CASE("80 soft step: whichever ioctl fails, the run ends and memory is as it was") {
+  bool failed = true;
+  int n = 0;
+  for (; failed && n < 1000; ++n) {
+    INFO("ioctl " << n);
+    Rig rig(2);
+    rig.code({addi(a0, a0, 1), lr_d(t0, a1), sc_d(t0, a0, a1), jal(0, -12)});
+    rig.kernel.x(rig.fd(0), a1) = rig.kernel.x(rig.fd(1), a1) = data;
+    REQUIRE(rig.insert(PointKind::software, entry));
+    REQUIRE(rig.insert(PointKind::software, entry + 4));
+    rig.kernel.fail_nth(n, EIO);
+    std::size_t ended = 0;
+    for (const Motion motion : {Motion::step, Motion::run, Motion::step}) {
+      if (rig.resume(motion)) ++ended; // refused: nothing has moved
+    }
+    failed = !rig.kernel.failure_pending();
+    rig.kernel.fail_nth(-1, 0);
+    CHECK(rig.stops.size() == ended);
+    REQUIRE(rig.engine.withdraw());
+    rig.put<std::uint64_t>(data, {0});
+    Rig fresh;
+    fresh.code({addi(a0, a0, 1), lr_d(t0, a1), sc_d(t0, a0, a1), jal(0, -12)});
+    CHECK(rig.ram == fresh.ram);
+    CHECK(rig.kernel.vcpu(rig.fd(0)).control == 0);
+  }
+  CHECK(n > 20); // so many ioctls there are
 }
 
 TEST_CASE("80 soft step: an MMIO store is served, completed, and stepped") {
