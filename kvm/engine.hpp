@@ -57,6 +57,13 @@ public:
   Status withdraw();
 
 private:
+  /// One vCPU steps while all others are held.
+  struct Alone {
+    VcpuId vcpu{};
+    std::optional<GuestPhys> lifted;  ///< the site that is out of memory for it
+    bool open = false;                ///< no page is protected
+    std::optional<StepPlan> foretold; ///< with soft_step: breakpoint instructions stand at its ends
+  };
   /// What one vCPU is about in this run.
   struct VcpuRun {
     Motion motion = Motion::hold;
@@ -72,6 +79,8 @@ private:
     /// that is still to be done.
     std::optional<std::uint64_t> passed;
     std::uint32_t passed_slots = 0;
+    /// A foretold step that was paused on its way: its pc may be in a handler, far from its ends.
+    std::optional<Alone> paused;
     std::vector<StopReason> reasons;
   };
 
@@ -118,9 +127,11 @@ private:
   Status replace_sites();
   Result<bool> all_wait_for_ever();
   Status prepare_run(const Resume& how);
+  bool steps_outstanding() const;
   void begin_phase();
   Status begin_alone(VcpuId id);
   Status foretell(VcpuId id);
+  Status announce(VcpuId id);
   void finish_phase();
   std::vector<VcpuStop> gather();
   void publish_stop(std::vector<VcpuStop> vcpus);
@@ -160,13 +171,6 @@ private:
   Stop stop_;
   std::chrono::steady_clock::time_point stopped_at_{};
   std::vector<VcpuId> solo_; ///< vCPUs still to step off a site alone, before the run proper
-  /// One vCPU steps while all others are held.
-  struct Alone {
-    VcpuId vcpu{};
-    std::optional<GuestPhys> lifted;  ///< the site that is out of memory for it
-    bool open = false;                ///< no page is protected
-    std::optional<StepPlan> foretold; ///< with soft_step: breakpoint instructions stand at its ends
-  };
   std::optional<Alone> alone_;
   std::vector<std::uint64_t> protected_;                 ///< pages: guest-physical, sorted
   std::optional<Intercepts> intercepted_ = Intercepts{}; ///< nothing: not known

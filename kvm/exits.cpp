@@ -61,10 +61,8 @@ Result<bool> Engine::prepare_entry(VcpuId id) {
   if (!run.off_site) run.passed.reset();
   if (step.done) return true;
   TRY(cpu.arm(plan_for(run, pc, step)));
-  if (stepping && (sites_.placed().stepping || run.open)) {
-    const auto accesses = TRY(cpu.accesses());
-    TRY(watches_.announce(id, cpu, accesses, run.open));
-  }
+  const bool foretold = alone_ && alone_->foretold; // announced as it began
+  if (stepping && !foretold) TRY(announce(id));
   return false;
 }
 
@@ -87,6 +85,8 @@ Verdict Engine::before_run(VcpuId id) {
   if (run.halted && !run.stepping) return Verdict::park;
   const bool steps = run.off_site || run.motion == Motion::step || sites_.placed().stepping;
   if (facts_.soft_step && steps && !alone_) return hold_others(id);
+  // Carried out already, on the strand: a halt from here on must not lose it.
+  if (alone_ && alone_->foretold && alone_->foretold->done) return finish_step(id);
   while (std::exchange(enter_first, false) || !vmm_.halting()) {
     auto done = prepare_entry(id);
     if (!done) return crashed(id, done.error().what);
@@ -200,7 +200,11 @@ Result<Verdict> Engine::pass_site(VcpuId id) {
 Result<bool> Engine::emulate_site(VcpuId id) {
   constexpr std::size_t longest = 15, page = 4096; // bytes of an instruction; pages lie anywhere
   VcpuRun& run = runs_[index(id)];
-  if (run.motion != Motion::run || run.open || sites_.placed().stepping) return false;
+  const Placed& placed = sites_.placed();
+  const bool watched = std::any_of(placed.slots.begin(), placed.slots.end(), [](const auto& slot) {
+    return slot && is_watch(slot->kind); // only the CPU's own accesses are seen by it
+  });
+  if (run.motion != Motion::run || run.open || placed.stepping || watched) return false;
   Cpu& cpu = vmm_.cpu(id);
   const std::uint64_t pc = TRY(cpu.pc()).value;
   Bytes code(longest);

@@ -38,6 +38,9 @@ std::size_t Ram::write(GuestPhys at, ByteView data) {
     const auto to = span_at(at.value + done, data.size() - done);
     if (to.empty()) break;
     std::memcpy(to.data(), data.data() + done, to.size());
+    // It may be code: where instruction caches do not follow stores (not x86), they are told.
+    auto* first = reinterpret_cast<char*>(to.data());
+    __builtin___clear_cache(first, first + to.size());
     done += to.size();
   }
   return done;

@@ -42,7 +42,7 @@ Result<std::optional<GuestPhys>> Engine::instruction_at(VcpuId id) {
   });
 }
 
-/// True when this vCPU must first step off a breakpoint instruction alone.
+/// True when this vCPU must first step alone: off a breakpoint instruction, or to one.
 Result<bool> Engine::prepare_vcpu(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   const bool steps = run.motion == Motion::step;
@@ -57,7 +57,7 @@ Result<bool> Engine::prepare_vcpu(VcpuId id) {
     return false;
   }
   run.off_site = run.passed == pc.value || steps;
-  return run.off_site && TRY(instruction_at(id));
+  return run.off_site && (facts_.soft_step || TRY(instruction_at(id)));
 }
 
 Status Engine::prepare_run(const Resume& how) {
@@ -68,6 +68,7 @@ Status Engine::prepare_run(const Resume& how) {
     run.motion = how.motions[i];
     run.range = how.ranges.empty() ? StepRange{} : how.ranges[i];
     run.off_site = run.stepping = run.alone = run.open = false;
+    run.paused.reset();
     run.reasons.clear();
     if (run.motion != Motion::hold && TRY(prepare_vcpu(id))) solo_.push_back(id);
   }
@@ -115,10 +116,20 @@ Status Engine::remember_tables() {
   return Done{};
 }
 
+/// Where vCPUs step one after another, the stop of the first waits for those that were to step with
+/// it: else the same one would be first each time.
+bool Engine::steps_outstanding() const {
+  return facts_.soft_step && !interrupt_wanted_ &&
+         std::any_of(solo_.begin(), solo_.end(), [this](VcpuId id) {
+           const VcpuRun& run = runs_[index(id)];
+           return run.motion == Motion::step && run.off_site && run.reasons.empty();
+         });
+}
+
 void Engine::begin_phase() {
   const bool over = std::any_of(runs_.begin(), runs_.end(),
                                 [](const VcpuRun& run) { return !run.reasons.empty(); });
-  if (over) return vmm_.post([this] { parked(); });
+  if (over && !steps_outstanding()) return vmm_.post([this] { parked(); });
   if (!solo_.empty()) {
     const VcpuId id = solo_.back();
     solo_.pop_back();
@@ -138,25 +149,46 @@ void Engine::begin_phase() {
 }
 
 Status Engine::begin_alone(VcpuId id) {
-  const auto lifted = TRY(instruction_at(id));
-  alone_ = Alone{id, lifted, runs_[index(id)].open, {}};
+  VcpuRun& run = runs_[index(id)];
+  if (run.paused) { // the sites may have changed meanwhile
+    alone_ = std::exchange(run.paused, {});
+    if (alone_->lifted && !sites_.installed_at(*alone_->lifted)) alone_->lifted.reset();
+  } else {
+    alone_ = Alone{id, TRY(instruction_at(id)), run.open, {}};
+  }
   if (alone_->open) TRY(vmm_.protect({}));
   if (alone_->lifted) sites_.lift(vmm_.memory(), *alone_->lifted);
   return facts_.soft_step ? foretell(id) : Status{Done{}};
 }
 
+/// For watches by stepping: what the instruction at pc is about to touch.
+Status Engine::announce(VcpuId id) {
+  const bool open = runs_[index(id)].open;
+  if (!sites_.placed().stepping && !open) return Done{};
+  Cpu& cpu = vmm_.cpu(id);
+  const auto accesses = TRY(cpu.accesses());
+  return watches_.announce(id, cpu, accesses, open);
+}
+
 /// A step that KVM cannot do: breakpoint instructions where it will end. With all others held
 /// nothing else meets them.
 Status Engine::foretell(VcpuId id) {
-  auto step = on_vcpu(id, [&] { return vmm_.cpu(id).begin_step(); });
-  if (!step) return step.error();
-  alone_->foretold = *std::move(step);
+  if (!alone_->foretold) {
+    // The announcement first: a jump is carried out by begin_step.
+    auto step = on_vcpu(id, [&]() -> Result<StepPlan> {
+      TRY(announce(id));
+      return vmm_.cpu(id).begin_step();
+    });
+    if (!step) return step.error();
+    alone_->foretold = *std::move(step);
+  }
   for (const auto& end : alone_->foretold->ends) {
     if (!end) continue;
     auto where = on_vcpu(id, [&] { return vmm_.cpu(id).translate(Address{*end}); });
     if (!where && where.error().code == Code::kernel) return where.error();
     // Not there: the guest's handler of the fault brings it, or the step ends by another way.
-    if (where) TRY(sites_.extend(vmm_.memory(), where->physical));
+    auto placed = where ? sites_.extend(vmm_.memory(), where->physical) : Status{Done{}};
+    if (!placed && placed.error().code != Code::memory_fault) return placed.error();
   }
   return Done{};
 }
@@ -173,7 +205,10 @@ void Engine::finish_phase() {
       if (restored) restored = again;
     }
     if (!restored) run.reasons.emplace_back(Crashed{restored.error().what});
-    if (run.off_site) solo_.push_back(alone->vcpu); // paused before its step was done
+    if (run.off_site) { // paused before its step was done
+      solo_.push_back(alone->vcpu);
+      if (alone->foretold) run.paused = alone;
+    }
   }
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const VcpuId id{static_cast<std::uint32_t>(i)};
@@ -216,6 +251,7 @@ Result<bool> Engine::all_wait_for_ever() {
 void Engine::parked() {
   if (!running_) return;
   finish_phase();
+  if (steps_outstanding()) return begin_phase();
   auto stopped = gather();
   if (!stopped.empty()) {
     to_remove_.clear();

@@ -96,9 +96,15 @@ Status Sites::install(GuestMemory& memory, GuestPhys at) {
     }
     take_out(memory, at.value, patch);
   }
-  // New, or the guest has written over ours: its bytes are the ones to keep.
+  shrink_before(memory, at);
+  // New, or the guest has written over ours: its bytes are the ones to keep. No further than to
+  // the next of ours, whose bytes they are not.
   Patch patch{.overwritten = overwritten};
-  const std::size_t got = memory.read(at, patch.original);
+  const auto next = patches_.upper_bound(at.value);
+  const std::size_t room = next == patches_.end()
+                               ? max_breakpoint
+                               : std::min<std::uint64_t>(max_breakpoint, next->first - at.value);
+  const std::size_t got = memory.read(at, std::span(patch.original).first(room));
   const ByteView ours = arch_.breakpoint_instruction(ByteView(patch.original).first(got));
   if (ours.empty()) {
     return Error{Code::memory_fault,
@@ -109,6 +115,21 @@ Status Sites::install(GuestMemory& memory, GuestPhys at) {
   patches_[at.value] = patch;
   memory.write(at, ours);
   return Done{};
+}
+
+/// A longer breakpoint instruction that reaches into `at` gives way to one that does not: no byte
+/// of memory belongs to two of them, so they can leave in any order.
+void Sites::shrink_before(GuestMemory& memory, GuestPhys at) {
+  const auto next = patches_.lower_bound(at.value);
+  if (next == patches_.begin()) return;
+  auto& [before, patch] = *std::prev(next);
+  const std::uint64_t room = at.value - before;
+  if (patch.size <= room || !stands(before, patch, memory)) return;
+  take_out(memory, before, patch);
+  const ByteView ours = arch_.breakpoint_instruction(ByteView(patch.original).first(room));
+  patch.size = static_cast<std::uint8_t>(ours.size());
+  std::copy(ours.begin(), ours.end(), patch.ours.begin());
+  memory.write(GuestPhys{before}, ours);
 }
 
 /// Only what is still ours is taken out: a page that the guest has reused keeps its new bytes.

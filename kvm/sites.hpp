@@ -128,6 +128,7 @@ private:
   bool take_slot(const Slot& slot, Plan& plan, Placement& placement) const;
   bool take_slots(const std::vector<Slot>& slots, Plan& plan, Placement& placement) const;
   Status install(GuestMemory& memory, GuestPhys at);
+  void shrink_before(GuestMemory& memory, GuestPhys at);
   /// One breakpoint instruction in memory.
   struct Patch {
     std::array<std::byte, max_breakpoint> original{}; ///< the guest's own

@@ -101,6 +101,12 @@ bool Sites::take_slots(const std::vector<Slot>& slots, Plan& plan, Placement& pl
 }
 
 Result<Placement> Sites::place_hardware(const Site& site, Plan& plan) const {
+  if (arch_.slots_for(site.point.kind).count == 0) {
+    return Error{Code::unsupported,
+                 fmt::format("hardware breakpoints: not supported on {} KVM (no "
+                             "KVM_GUESTDBG_USE_HW in this kernel API); use a software one",
+                             arch_.info().name)};
+  }
   if (!facts_.hardware_exec) {
     return Error{Code::unsupported,
                  "hardware breakpoints do not work on this host's KVM; use a software one"};

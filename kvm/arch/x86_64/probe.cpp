@@ -1,50 +1,17 @@
 #include "kvm/arch/x86_64/probe.hpp"
 
 #include "kvm/arch/x86_64/micro_guest.hpp"
+#include "kvm/watchdog.hpp"
 
 #include <chrono>
-#include <condition_variable>
 #include <cstring>
 #include <fmt/format.h>
-#include <mutex>
-#include <thread>
 
 namespace kdbg::kvm::x86 {
 namespace {
 
 constexpr std::uint64_t dr7_exec_0 = 0x602, dr7_write4_0 = 0x602 | 0xdull << 16;
 constexpr unsigned nop = 0x90;
-
-/// Kicks this thread out of KVM_RUN when the questions take too long: a KVM that never comes back
-/// must not hang the program.
-class Watchdog {
-public:
-  Watchdog(Kernel& kernel, std::uint8_t* immediate_exit, std::chrono::milliseconds limit)
-      : kernel_(kernel),
-        asker_(kernel.adopt_thread(immediate_exit)),
-        thread_([this, limit] { guard(limit); }) {}
-  ~Watchdog() {
-    {
-      const std::lock_guard lock(mutex_);
-      done_ = true;
-    }
-    finished_.notify_one();
-    thread_.join();
-    kernel_.adopt_thread(nullptr);
-  }
-
-private:
-  void guard(std::chrono::milliseconds limit) {
-    std::unique_lock lock(mutex_);
-    if (!finished_.wait_for(lock, limit, [this] { return done_; })) kernel_.kick(asker_);
-  }
-  Kernel& kernel_;
-  ThreadId asker_;
-  std::mutex mutex_;
-  std::condition_variable finished_;
-  bool done_ = false;
-  std::thread thread_;
-};
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
