@@ -20,7 +20,7 @@ public:
   // What kind of KVM this is.
   bool brk_exits = true, steps = true, exec_fires = true, watches_fire = true;
   bool masks_hold = true;           ///< PSTATE.I keeps an interrupt out
-  bool pays_steps_twice = true; ///< a step told of by EINTR is told of again by a debug exit
+  bool pays_steps_twice = true;     ///< a step told of by EINTR is told of again by a debug exit
   std::uint64_t reported_below = 0; ///< watchpoint exits name an address that far below the access
   bool far_valid = true;
   std::uint32_t known_flags = 0x30003; ///< of KVM_SET_GUEST_DEBUG
