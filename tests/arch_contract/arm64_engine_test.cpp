@@ -3,6 +3,8 @@
 #include "tests/arch_contract/arm64_rig.hpp"
 #include "tests/fakes/scripted_arm64_vmm.hpp"
 
+#include <cerrno>
+
 using namespace kdbg;
 using namespace kdbg::kvm;
 using namespace kdbg::test;
@@ -261,6 +263,37 @@ TEST_CASE("exceptions are caught at the vectors, with their syndrome") {
   CHECK(rig.pc() == vectors + 0x200);
   rig.go(Motion::step);
   CHECK(rig.pc() == entry + 4);
+}
+
+TEST_CASE("any ioctl may fail at any moment: a stop that says so, and no trace in guest memory") {
+  int failures = 0;
+  for (const int error : {EIO, EINTR}) {
+    bool failed = true;
+    for (int nth = 0; failed; ++nth) {
+      REQUIRE(nth < 1000);
+      INFO("errno " << error << " at ioctl " << nth);
+      Rig rig({a64::ldxr_x1_x2, a64::add_x1_1, a64::stxr_w3_x1_x2, a64::cbnz_w3(-3),
+               a64::read_daif_x1, a64::svc_0, a64::str_x1_x2, a64::brk(9)});
+      rig.vmm.kernel.put(vectors + 0x200, {a64::eret});
+      REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + 16)));
+      REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, data, 8)));
+      REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, vectors + 0x200)));
+      rig.vmm.kernel.fail_nth(nth, error);
+      for (int i = 0; i < 12; ++i) {
+        auto resumed = rig.engine.resume(Resume{{i % 3 == 0 ? Motion::run : Motion::step}});
+        rig.vmm.drain();
+        if (resumed) CHECK_FALSE(rig.engine.running());
+      }
+      failed = !rig.vmm.kernel.failure_pending();
+      if (failed) ++failures;
+      rig.vmm.kernel.fail_nth(-1, 0);
+      REQUIRE(rig.engine.withdraw());
+      CHECK(std::equal(rig.vmm.ram.begin() + entry, rig.vmm.ram.begin() + entry + 32,
+                       rig.original.begin() + entry));
+      CHECK(rig.vmm.kernel.debug(rig.vmm.fd()) == arm64::GuestDebug{});
+    }
+  }
+  CHECK(failures > 100);
 }
 
 TEST_CASE("a core file of arm64: general registers, vectors whole, by Linux's layout") {

@@ -144,6 +144,13 @@ TEST_CASE("70: cpsr written while we hold the masks is the guest's from then on"
   CHECK(rig.get(reg::pstate) == (0x60000000 | i_alone | el1h));
 }
 
+TEST_CASE("70: the half of PSTATE that cpsr does not show is kept") {
+  Arm64Rig rig;
+  rig.set(reg::pstate, 1ull << 32 | el1h);
+  REQUIRE(rig.write("cpsr", 0x80000000 | el1h));
+  CHECK(rig.get(reg::pstate) == (1ull << 32 | 0x80000000 | el1h));
+}
+
 TEST_CASE("71: a load-exclusive loop is run through; stepped it would never end") {
   Arm64Rig rig;
   // ldxr x1, [x2]; add x1, x1, #1; stxr w3, x1, [x2]; cbnz w3, .-12; nop
@@ -181,6 +188,8 @@ TEST_CASE("71: a fault in the sequence ends the step at its handler") {
   rig.kernel.put(sync_vector, {a64::nop});
   rig.step();
   CHECK(rig.get(reg::pc) == sync_vector);
+  CHECK(rig.get(reg::spsr_el1) == el1h);
+  CHECK(rig.read("cpsr") == (el1h | 0x3c0));
 }
 
 TEST_CASE("71: with too few pairs it is stepped as any other, and so is what is not a sequence") {

@@ -33,6 +33,14 @@ public:
   };
   std::optional<Exit> next_exit;
 
+  /// The nth ioctl from now (0-based) fails with this errno; KVM_RUN counts too.
+  void fail_nth(int n, int error) {
+    fail_in_ = n;
+    error_ = error;
+  }
+  /// False once the failure has happened, or when none was asked for.
+  bool failure_pending() const { return fail_in_ >= 0; }
+
   kvm::Fd add_vcpu(std::uint64_t pc);
   kvm_run& page(kvm::Fd fd);
   const kvm::arm64::GuestDebug& debug(kvm::Fd fd) { return vcpus_.at(fd)->debug; }
@@ -89,6 +97,7 @@ private:
 
   std::span<std::byte> memory_;
   std::map<kvm::Fd, std::unique_ptr<Vcpu>> vcpus_;
+  int fail_in_ = -1, error_ = 0;
 };
 
 } // namespace kdbg::test
