@@ -120,6 +120,38 @@ TEST_CASE("70: an exception saves the guest's masks, not ours") {
   }
 }
 
+TEST_CASE("70: an exception to the guest's hypervisor is put right there") {
+  Arm64Rig rig;
+  rig.kernel.give_el2(rig.fd);
+  rig.set(reg::vbar_el2, 0x6000);
+  rig.set(reg::spsr_el1, i_and_f);
+  rig.kernel.put(Arm64Rig::entry, {0xd4000002}); // hvc #0
+  REQUIRE(rig.cpu->begin_step());
+  REQUIRE(rig.cpu->arm({.step = true, .block_interrupts = true}));
+  rig.set(reg::pc, 0x6400);
+  rig.set(reg::pstate, 0x3c9);
+  rig.set(reg::elr_el2, Arm64Rig::entry + 4);
+  rig.set(reg::spsr_el2, el1h | i_and_f);
+  rig.debug_exit(0xca000022);
+  CHECK(rig.decoded().stepped);
+  REQUIRE(rig.cpu->end_step());
+  CHECK(rig.get(reg::spsr_el2) == el1h);
+  CHECK(rig.get(reg::spsr_el1) == i_and_f);
+  CHECK(rig.read("cpsr") == 0x3c9);
+}
+
+TEST_CASE("70: what touches the masks is left alone when we hold none") {
+  Arm64Rig rig;
+  rig.set(reg::pstate, el1h | i_alone);
+  rig.kernel.put(Arm64Rig::entry, {a64::read_daif_x1, a64::clear_irq, a64::set_irq});
+  for (int i = 0; i < 3; ++i)
+    rig.step(false);
+  CHECK(rig.get(reg::x(1)) == i_alone);
+  CHECK(rig.get(reg::pstate) == (el1h | i_alone));
+  for (const std::uint64_t id : rig.kernel.written)
+    CHECK(id == 0); // nothing was
+}
+
 TEST_CASE("70: code in the vectors that falls through is no exception") {
   Arm64Rig rig;
   rig.set(reg::pc, sync_vector - 4);
@@ -204,6 +236,23 @@ TEST_CASE("71: with too few pairs it is stepped as any other, and so is what is 
   open.kernel.put(Arm64Rig::entry, {a64::ldxr_x1_x2, a64::branch(1), a64::stxr_w3_x1_x2});
   open.step();
   CHECK(open.get(reg::pc) == Arm64Rig::entry + 4);
+}
+
+TEST_CASE("71: only the slots that the CPU has are taken for ends") {
+  HostFacts facts = arm64_works();
+  facts.exec_slots = 1;
+  Arm64Rig rig(facts);
+  rig.kernel.put(Arm64Rig::entry, {a64::ldxr_x1_x2, a64::stxr_w3_x1_x2, a64::nop});
+  REQUIRE(rig.cpu->begin_step());
+  REQUIRE(rig.cpu->arm({.step = true}));
+  CHECK(rig.debug().bvr[0] == Arm64Rig::entry + 8);
+  CHECK(rig.debug().bcr[1] == 0);
+  REQUIRE(rig.vcpu.run());
+  rig.cpu->exited();
+  const Trap trap = rig.decoded(); // no slot of the engine's: it is ours
+  CHECK(trap.stepped);
+  CHECK(trap.slots == 0);
+  CHECK_FALSE(trap.guests);
 }
 
 TEST_CASE("71: the ends that are ours leave no trace in the next plan") {
