@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint64_t page = 4096;
 constexpr std::uint32_t load_type = 1, note_type = 4; // PT_LOAD, PT_NOTE
+constexpr std::size_t widest_number = 8;
 constexpr std::size_t elf_size = 64, program_size = 56, note_size = 12;
 constexpr std::string_view vmcoreinfo = "VMCOREINFO";
 
@@ -54,16 +55,14 @@ void add_note(Writer& out, std::string_view name, std::uint32_t type, ByteView c
   out.text(name, name.size() + 1).align(4).raw(content).align(4);
 }
 
-Result<std::uint64_t> read_register(Target& target, VcpuId vcpu, std::string_view name) {
+Result<Bytes> read_register(Target& target, VcpuId vcpu, std::string_view name) {
   const auto table = target.arch().registers;
   const auto found = std::find_if(table.begin(), table.end(),
                                   [&](const RegisterInfo& info) { return info.name == name; });
   if (found == table.end()) {
     return Error{Code::unsupported, fmt::format("there is no register {} for a core file", name)};
   }
-  const auto id = static_cast<RegisterId>(found - table.begin());
-  const Bytes value = TRY(target.read_register(vcpu, id));
-  return number(value, 0, std::min<std::size_t>(value.size(), 8));
+  return target.read_register(vcpu, static_cast<RegisterId>(found - table.begin()));
 }
 
 Result<Bytes> render_note(Target& target, VcpuId vcpu, const CoreNote& note) {
@@ -72,7 +71,14 @@ Result<Bytes> render_note(Target& target, VcpuId vcpu, const CoreNote& note) {
     std::uint64_t value = field.value;
     if (field.vcpu) value += index(vcpu);
     if (!field.reg.empty()) {
-      value += (TRY(read_register(target, vcpu, field.reg)) & field.mask) << field.shift;
+      Bytes content = TRY(read_register(target, vcpu, field.reg));
+      if (field.bytes > widest_number) {
+        content.resize(field.bytes);
+        out.raw(content);
+        continue;
+      }
+      const std::size_t known = std::min<std::size_t>(content.size(), widest_number);
+      value += (number(content, 0, known) & field.mask) << field.shift;
     }
     out.number(value, field.bytes);
   }

@@ -40,7 +40,7 @@ struct FlagsInfo {
 
 /// One field of a note in a core file: a register, the vCPU's number or a constant.
 struct CoreField {
-  std::uint8_t bytes = 8;
+  std::uint8_t bytes = 8;    ///< more than 8 are the register's first bytes as they stand
   std::string_view reg = {}; ///< by name; "" for none
   std::uint64_t value = 0;   ///< added to the register's, or all there is
   std::uint8_t shift = 0;    ///< the register's value is cut by `mask`, then moved to the left

@@ -52,14 +52,56 @@ std::string render_vector(std::string_view name, unsigned bits) {
   return fmt::format("{}<union id=\"{}\">\n{}</union>\n", types, name, fields);
 }
 
+/// One way of cutting an Arm vector register into elements; gdb's $v0.d.f[1] names it.
+struct ArmLane {
+  char letter;
+  unsigned bits;
+  std::string_view real; ///< floating-point type of that width; "" for none
+};
+constexpr ArmLane arm_lanes[] = {{'d', 64, "ieee_double"},
+                                 {'s', 32, "ieee_single"},
+                                 {'h', 16, "ieee_half"},
+                                 {'b', 8, ""},
+                                 {'q', 128, ""}};
+
+/// As in gdb's own descriptions of aarch64: a union of lanes, each a union of element types.
+std::string render_arm_vector(std::string_view name, unsigned bits) {
+  std::string types, lanes_of_it;
+  for (const ArmLane& lane : arm_lanes) {
+    std::string ways;
+    const auto add = [&](char way, std::string_view type) {
+      const std::string id = fmt::format("{}_{}{}", name, lane.letter, way);
+      types +=
+          fmt::format("<vector id=\"{}\" type=\"{}\" count=\"{}\"/>\n", id, type, bits / lane.bits);
+      ways += fmt::format("<field name=\"{}\" type=\"{}\"/>\n", way, id);
+    };
+    if (!lane.real.empty()) add('f', lane.real);
+    add('u', fmt::format("uint{}", lane.bits));
+    add('s', fmt::format("int{}", lane.bits));
+    types += fmt::format("<union id=\"{}_{}\">\n{}</union>\n", name, lane.letter, ways);
+    lanes_of_it += fmt::format("<field name=\"{0}\" type=\"{1}_{0}\"/>\n", lane.letter, name);
+  }
+  return fmt::format("{}<union id=\"{}\">\n{}</union>\n", types, name, lanes_of_it);
+}
+
+constexpr std::string_view arm_vector = "aarch64v", arm_scalable = "svev", arm_predicate = "svep";
+bool is_arm_vector(std::string_view type) {
+  return type == arm_vector || type == arm_scalable;
+}
+
 bool is_vector(std::string_view type) {
-  return type.starts_with("vec");
+  return type.starts_with("vec") || is_arm_vector(type) || type == arm_predicate;
 }
 
 /// gdb's name for a pair of 128-bit numbers, which is no union.
 constexpr std::string_view pair_type = "v2ui128";
 
 std::string render_type(const RegisterInfo& info) {
+  if (is_arm_vector(info.type)) return render_arm_vector(info.type, info.bits);
+  if (info.type == arm_predicate) {
+    return fmt::format("<vector id=\"{}\" type=\"uint8\" count=\"{}\"/>\n", info.type,
+                       info.bits / 8);
+  }
   if (is_vector(info.type)) return render_vector(info.type, info.bits);
   if (info.type != pair_type) return {};
   return fmt::format("<vector id=\"{}\" type=\"uint128\" count=\"2\"/>\n", pair_type);

@@ -123,6 +123,24 @@ TEST_CASE("72: a step of the guest's BRK ends at the handler, and the masks save
   }
 }
 
+TEST_CASE("72: a run in between leaves no step half done") {
+  Arm64Rig rig;
+  rig.kernel.put(Arm64Rig::entry, {a64::brk(1)});
+  rig.kernel.put(vectors + 0x200, {a64::brk(2)});
+  REQUIRE(rig.cpu->begin_step());
+  REQUIRE(rig.cpu->arm({.step = true}));
+  REQUIRE(rig.vcpu.run());
+  rig.cpu->exited();
+  REQUIRE(rig.cpu->pass_to_guest(rig.decoded()));
+  REQUIRE(rig.cpu->arm({.software = true}));
+  REQUIRE(rig.vcpu.run());
+  rig.cpu->exited();
+  CHECK(rig.decoded().software);
+  auto next = rig.cpu->begin_step();
+  REQUIRE(next);
+  CHECK_FALSE((*next).done);
+}
+
 TEST_CASE("72: a step that somebody looked into, or moved, goes on from there") {
   for (const bool moved : {false, true}) {
     Arm64Rig rig;

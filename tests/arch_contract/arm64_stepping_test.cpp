@@ -120,16 +120,50 @@ TEST_CASE("70: an exception saves the guest's masks, not ours") {
   }
 }
 
-TEST_CASE("70: code in the vectors that falls through is no exception") {
+TEST_CASE("70: an exception to the guest's hypervisor is put right there") {
   Arm64Rig rig;
-  rig.set(reg::pc, sync_vector - 4);
-  rig.set(reg::spsr_el1, 0x3c5);
-  rig.set(reg::elr_el1, 0x9000);
-  rig.kernel.put(sync_vector - 4, {a64::add_x1_1});
-  rig.step();
-  CHECK(rig.get(reg::pc) == sync_vector);
-  CHECK(rig.get(reg::spsr_el1) == 0x3c5);
-  CHECK(rig.read("cpsr") == el1h);
+  rig.kernel.give_el2(rig.fd);
+  rig.set(reg::vbar_el2, 0x6000);
+  rig.set(reg::spsr_el1, i_and_f);
+  rig.kernel.put(Arm64Rig::entry, {0xd4000002}); // hvc #0
+  REQUIRE(rig.cpu->begin_step());
+  REQUIRE(rig.cpu->arm({.step = true, .block_interrupts = true}));
+  rig.set(reg::pc, 0x6400);
+  rig.set(reg::pstate, 0x3c9);
+  rig.set(reg::elr_el2, Arm64Rig::entry + 4);
+  rig.set(reg::spsr_el2, el1h | i_and_f);
+  rig.debug_exit(0xca000022);
+  CHECK(rig.decoded().stepped);
+  REQUIRE(rig.cpu->end_step());
+  CHECK(rig.get(reg::spsr_el2) == el1h);
+  CHECK(rig.get(reg::spsr_el1) == i_and_f);
+  CHECK(rig.read("cpsr") == 0x3c9);
+}
+
+TEST_CASE("70: what touches the masks is left alone when we hold none") {
+  Arm64Rig rig;
+  rig.set(reg::pstate, el1h | i_alone);
+  rig.kernel.put(Arm64Rig::entry, {a64::read_daif_x1, a64::clear_irq, a64::set_irq});
+  for (int i = 0; i < 3; ++i)
+    rig.step(false);
+  CHECK(rig.get(reg::x(1)) == i_alone);
+  CHECK(rig.get(reg::pstate) == (el1h | i_alone));
+  for (const std::uint64_t id : rig.kernel.written)
+    CHECK(id == 0); // nothing was
+}
+
+TEST_CASE("70: code in the vectors that falls through is no exception") {
+  for (const std::uint64_t back : {std::uint64_t{0x9000}, sync_vector}) {
+    Arm64Rig rig;
+    rig.set(reg::pc, sync_vector - 4);
+    rig.set(reg::spsr_el1, 0x3c5);
+    rig.set(reg::elr_el1, back);
+    rig.kernel.put(sync_vector - 4, {a64::add_x1_1});
+    rig.step();
+    CHECK(rig.get(reg::pc) == sync_vector);
+    CHECK(rig.get(reg::spsr_el1) == 0x3c5);
+    CHECK(rig.read("cpsr") == el1h);
+  }
 }
 
 TEST_CASE("70: cpsr written while we hold the masks is the guest's from then on") {
@@ -142,6 +176,13 @@ TEST_CASE("70: cpsr written while we hold the masks is the guest's from then on"
   rig.step();
   REQUIRE(rig.cpu->arm({}));
   CHECK(rig.get(reg::pstate) == (0x60000000 | i_alone | el1h));
+}
+
+TEST_CASE("70: the half of PSTATE that cpsr does not show is kept") {
+  Arm64Rig rig;
+  rig.set(reg::pstate, 1ull << 32 | el1h);
+  REQUIRE(rig.write("cpsr", 0x80000000 | el1h));
+  CHECK(rig.get(reg::pstate) == (1ull << 32 | 0x80000000 | el1h));
 }
 
 TEST_CASE("71: a load-exclusive loop is run through; stepped it would never end") {
@@ -181,6 +222,8 @@ TEST_CASE("71: a fault in the sequence ends the step at its handler") {
   rig.kernel.put(sync_vector, {a64::nop});
   rig.step();
   CHECK(rig.get(reg::pc) == sync_vector);
+  CHECK(rig.get(reg::spsr_el1) == el1h);
+  CHECK(rig.read("cpsr") == (el1h | 0x3c0));
 }
 
 TEST_CASE("71: with too few pairs it is stepped as any other, and so is what is not a sequence") {
@@ -195,6 +238,23 @@ TEST_CASE("71: with too few pairs it is stepped as any other, and so is what is 
   open.kernel.put(Arm64Rig::entry, {a64::ldxr_x1_x2, a64::branch(1), a64::stxr_w3_x1_x2});
   open.step();
   CHECK(open.get(reg::pc) == Arm64Rig::entry + 4);
+}
+
+TEST_CASE("71: only the slots that the CPU has are taken for ends") {
+  HostFacts facts = arm64_works();
+  facts.exec_slots = 1;
+  Arm64Rig rig(facts);
+  rig.kernel.put(Arm64Rig::entry, {a64::ldxr_x1_x2, a64::stxr_w3_x1_x2, a64::nop});
+  REQUIRE(rig.cpu->begin_step());
+  REQUIRE(rig.cpu->arm({.step = true}));
+  CHECK(rig.debug().bvr[0] == Arm64Rig::entry + 8);
+  CHECK(rig.debug().bcr[1] == 0);
+  REQUIRE(rig.vcpu.run());
+  rig.cpu->exited();
+  const Trap trap = rig.decoded(); // no slot of the engine's: it is ours
+  CHECK(trap.stepped);
+  CHECK(trap.slots == 0);
+  CHECK_FALSE(trap.guests);
 }
 
 TEST_CASE("71: the ends that are ours leave no trace in the next plan") {
@@ -232,6 +292,27 @@ TEST_CASE("73: a stepped MMIO store is one step; KVM that pays it twice does not
     CHECK(rig.step() == (twice ? 2 : 1));
     CHECK(rig.get(reg::pc) == Arm64Rig::entry + 8);
     CHECK(rig.get(reg::x(1)) == 1);
+  }
+}
+
+TEST_CASE("73: a step that is paid twice at the same place each time round is told once each") {
+  Arm64Rig rig;
+  rig.set(reg::x(2), 0x9000000);
+  rig.kernel.put(Arm64Rig::entry, {a64::str_w1_x2, a64::add_x1_1, a64::branch(-2)});
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    REQUIRE(rig.cpu->begin_step());
+    REQUIRE(rig.cpu->arm({.step = true}));
+    REQUIRE(rig.vcpu.run());
+    rig.cpu->exited();
+    REQUIRE_FALSE(rig.vcpu.complete_exit());
+    rig.cpu->exited();
+    CHECK(*rig.cpu->step_progressed());
+    CHECK_FALSE(*rig.cpu->step_lost());
+    REQUIRE(rig.cpu->end_step());
+    CHECK(rig.step(false) == 2);
+    CHECK(rig.get(reg::pc) == Arm64Rig::entry + 8);
+    CHECK(rig.get(reg::x(1)) == round);
+    rig.step(false);
   }
 }
 

@@ -116,6 +116,7 @@ Result<int> ScriptedArm64Kernel::on_system(unsigned long request, void* argument
 
 Result<int> ScriptedArm64Kernel::ioctl(Fd fd, unsigned long request, void* argument) {
   log.push_back(request);
+  if (fail_in_ >= 0 && fail_in_-- == 0) return Error{Code::kernel, "injected failure", error_};
   if (refused_requests.contains(request)) return Error{Code::kernel, "refused", ENOTTY};
   if (fd == system_fd || fd == vm_fd) return on_system(request, argument);
   auto found = vcpus_.find(fd);

@@ -20,7 +20,7 @@ public:
   // What kind of KVM this is.
   bool brk_exits = true, steps = true, exec_fires = true, watches_fire = true;
   bool masks_hold = true;           ///< PSTATE.I keeps an interrupt out
-  bool pays_steps_twice = true; ///< a step told of by EINTR is told of again by a debug exit
+  bool pays_steps_twice = true;     ///< a step told of by EINTR is told of again by a debug exit
   std::uint64_t reported_below = 0; ///< watchpoint exits name an address that far below the access
   bool far_valid = true;
   std::uint32_t known_flags = 0x30003; ///< of KVM_SET_GUEST_DEBUG
@@ -32,6 +32,14 @@ public:
     std::uint64_t far = 0;
   };
   std::optional<Exit> next_exit;
+
+  /// The nth ioctl from now (0-based) fails with this errno; KVM_RUN counts too.
+  void fail_nth(int n, int error) {
+    fail_in_ = n;
+    error_ = error;
+  }
+  /// False once the failure has happened, or when none was asked for.
+  bool failure_pending() const { return fail_in_ >= 0; }
 
   kvm::Fd add_vcpu(std::uint64_t pc);
   kvm_run& page(kvm::Fd fd);
@@ -89,6 +97,7 @@ private:
 
   std::span<std::byte> memory_;
   std::map<kvm::Fd, std::unique_ptr<Vcpu>> vcpus_;
+  int fail_in_ = -1, error_ = 0;
 };
 
 } // namespace kdbg::test

@@ -95,6 +95,23 @@ TEST_CASE("qXfer at its edges") {
   CHECK(client.ask("qXfer:memory-map:read::0,10").empty());
 }
 
+TEST_CASE("Arm's vector registers have gdb's lanes: $v0.d.f[1], $z0.b.u[31], $p0[3]") {
+  constexpr RegisterInfo registers[] = {{"v0", 128, "aarch64v", "org.gnu.gdb.aarch64.fpu"},
+                                        {"z0", 256, "svev", "org.gnu.gdb.aarch64.sve"},
+                                        {"p0", 32, "svep", "org.gnu.gdb.aarch64.sve"}};
+  ArchInfo arch;
+  arch.registers = registers;
+  const std::string text = render_target_xml(arch);
+  CHECK_THAT(text, Contains("<vector id=\"aarch64v_df\" type=\"ieee_double\" count=\"2\"/>"));
+  CHECK_THAT(text, Contains("<vector id=\"svev_hf\" type=\"ieee_half\" count=\"16\"/>"));
+  CHECK_THAT(text, Contains("<vector id=\"svev_bu\" type=\"uint8\" count=\"32\"/>"));
+  CHECK_THAT(text, Contains("<union id=\"aarch64v_q\">\n<field name=\"u\" type=\"aarch64v_qu\"/>"));
+  CHECK_THAT(text, Contains("<field name=\"d\" type=\"aarch64v_d\"/>"));
+  CHECK_THAT(text, Contains("<vector id=\"svep\" type=\"uint8\" count=\"4\"/>"));
+  CHECK_THAT(text, Contains("bitsize=\"128\" type=\"aarch64v\" regnum=\"0\""));
+  CHECK_THAT(text, !Contains("aarch64v_bf")); // no real numbers of 8 bits
+}
+
 TEST_CASE("target.xml says what the register table says") {
   const std::string text = render_target_xml(fakes::toy_arch());
   CHECK_THAT(text, Contains("<architecture>i386:x86-64</architecture>"));

@@ -224,8 +224,10 @@ TEST_CASE("arm64 walk: permissions of the last descriptor and of the tables abov
   CHECK(with(0).executable);
   CHECK(with(uxn).executable); // by the kernel
   CHECK_FALSE(with(uxn | pxn).executable);
-  CHECK(with(el0 | pxn).executable); // by the user
-  CHECK_FALSE(with(pxn).executable); // the user may not even read it
+  CHECK(with(el0 | pxn).executable);       // by the user
+  CHECK(with(pxn).executable);             // the user may run what it may not read
+  CHECK_FALSE(with(el0 | uxn).executable); // the kernel never runs what the user may write
+  CHECK(with(el0 | uxn | read_only).executable);
   CHECK_FALSE(with(el0, 1ull << 61).user);
   CHECK_FALSE(with(0, 1ull << 62).writable);
   CHECK_FALSE(with(el0, 1ull << 59 | 1ull << 60).executable);

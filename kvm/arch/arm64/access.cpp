@@ -74,7 +74,10 @@ Result<bool> Arm64Cpu::in_aarch32() {
   return !a64_;
 }
 
+/// `cpsr` has the low half; the high one, of later extensions, stays.
 Status Arm64Cpu::set_state(std::uint64_t value) {
+  constexpr std::uint64_t shown = 0xffffffff;
+  value = (TRY(regs_.get(reg::pstate)) & ~shown) | (value & shown);
   a64_ = false;
   if (!hidden_masks_) return regs_.set(reg::pstate, value);
   TRY(regs_.set(reg::pstate, value | interrupt_masks));
@@ -272,8 +275,8 @@ Result<std::vector<Access>> Arm64Cpu::accesses() {
   const std::uint64_t at = TRY(regs_.get(reg::pc));
   const auto word = TRY(word_at(at));
   const auto operand = word ? decode_memory(*word, facts_.sve_bytes) : std::nullopt;
-  if (!operand) return out;
-  constexpr unsigned last = 31; // as a base the stack pointer, as an index zero
+  if (!operand || operand->length == 0) return out; // or of vectors of unknown length
+  constexpr unsigned last = 31;                     // as a base the stack pointer, as an index zero
   std::uint64_t base = at, index = 0;
   if (!operand->literal) {
     base = TRY(operand->base == last ? stack_pointer() : regs_.get(reg::x(operand->base)));

@@ -100,8 +100,8 @@ Result<bool> Arm64Cpu::step_lost() {
   return !again;
 }
 
-/// The vCPU is at an exception's handler, whose return address is the stepped instruction, or the
-/// next where that made the exception.
+/// The vCPU is at an exception's handler, which returns to what was stepped, or to the next
+/// instruction where that made the exception.
 Result<bool> Arm64Cpu::took_exception(std::uint64_t at) {
   if (at % vector_alignment != 0) return false;
   const bool to_el2 = TRY(has_el2()) && exception_level(TRY(regs_.get(reg::pstate))) == 2;
@@ -109,7 +109,9 @@ Result<bool> Arm64Cpu::took_exception(std::uint64_t at) {
   if (at - table >= vector_space) return false;
   const std::uint64_t back = TRY(regs_.get(to_el2 ? reg::elr_el2 : reg::elr_el1)) - before_.pc;
   const bool after = before_.instruction.kind == Kind::call || !before_.word;
-  if (back != 0 && !(after && back <= instruction_bytes)) return false;
+  std::uint64_t farthest = after ? instruction_bytes : 0;
+  if (const auto& end = before_.ends.ends.front()) farthest = *end - before_.pc - instruction_bytes;
+  if (back > farthest) return false;
   const std::uint64_t id = to_el2 ? reg::spsr_el2 : reg::spsr_el1;
   const std::uint64_t saved = TRY(regs_.get(id));
   std::uint64_t right = saved;
@@ -152,9 +154,10 @@ Status Arm64Cpu::put_right_masks() {
 
 Result<bool> Arm64Cpu::end_step() {
   const std::uint64_t at = TRY(regs_.get(reg::pc));
-  before_.ends = {}; // what is armed next is another step
   if (before_.delivered) return true;
-  if (TRY(took_exception(at))) {
+  const bool excepted = TRY(took_exception(at));
+  before_.ends = {}; // what is armed next is another step
+  if (excepted) {
     hidden_masks_.reset(); // those that are set now are the exception's
     masks_hold_ = false;
     return true;

@@ -115,8 +115,10 @@ void apply_leaf(
     return;
   }
   if ((entry & user) == 0) out.user = false;
-  user_runs = user_runs && out.user && (entry & user_no_execute) == 0;
-  kernel_runs = kernel_runs && (entry & kernel_no_execute) == 0;
+  // what EL0 may write EL1 never runs; what EL0 may not read it may still run
+  const bool user_writes = out.user && out.writable;
+  user_runs = user_runs && (entry & user_no_execute) == 0;
+  kernel_runs = kernel_runs && !user_writes && (entry & kernel_no_execute) == 0;
   out.executable = user_runs || kernel_runs;
 }
 
