@@ -103,6 +103,8 @@ def run(cases, jobs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--filter", help="regular expression searched in 'file.case'")
+    parser.add_argument("--catalogue", action="store_true",
+                        help="only cases that show a rule of KVM (those with numbers)")
     parser.add_argument("--list", action="store_true", help="names, catalogue ids and needs only")
     parser.add_argument("--kvmdbg", default=HERE / "../../build/kvmdbg", type=pathlib.Path)
     parser.add_argument("--guests", type=pathlib.Path, help="default: guests/ beside kvmdbg")
@@ -114,7 +116,8 @@ def main():
     sys.path.insert(0, str(HERE))
     for path in sorted(HERE.glob("test_*.py")):
         importlib.import_module(path.stem)
-    cases = [c for c in check.CASES if re.search(options.filter or "", name_of(c))]
+    cases = [c for c in check.CASES if re.search(options.filter or "", name_of(c))
+             and (c.ids or not options.catalogue)]
     if options.list:
         for case in cases:
             print(name_of(case), *(f"#{i}" for i in case.ids), *case.needs)
