@@ -68,6 +68,9 @@ struct HostFacts {
   bool pushf_shows_trap_flag = false;
   bool out_step_squashed = false; ///< a stepped OUT completes without a debug exit
   bool mmio_step_squashed = false;
+  /// An exit in the middle of a step leaves its trap to come at the next entry, before anything is
+  /// done there: an emulated VMX does that.
+  bool step_trap_lingers = false;
   bool emulated = false; ///< guest code runs in KVM's instruction emulator
   double loops_per_second = 0;
   double steps_per_second = 0;

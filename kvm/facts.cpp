@@ -35,6 +35,8 @@ std::vector<Fact> rows(const HostFacts& f) {
        "a stepped OUT ends without a debug exit"},
       {"quirks", "mmio_step_squashed", f.mmio_step_squashed,
        "a stepped MMIO write ends without a debug exit"},
+      {"quirks", "step_trap_lingers", f.step_trap_lingers,
+       "an exit in the middle of a step leaves its trap to come too early"},
       {"quirks", "loops_per_second", f.loops_per_second, "two-instruction loop"},
       {"quirks", "steps_per_second", f.steps_per_second, "bare single steps"},
   };

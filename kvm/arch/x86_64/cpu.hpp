@@ -69,6 +69,7 @@ private:
 
   // debug.cpp
   Status issue(std::uint32_t extra_control);
+  Status expect_lingering_trap(const DebugPlan& plan);
   GuestDebug encode(const DebugPlan& plan) const;
   Status deliver_debug_exception();
   Result<Trap> read_dr6(std::uint64_t dr6);
@@ -95,6 +96,8 @@ private:
   Status set_trap_flag_at(std::uint64_t at, unsigned bytes, bool on);
   Result<bool> clean_exception_frame();
   Result<bool> halt_by_hand();
+  Result<std::optional<std::uint64_t>> handler_to_come();
+  std::optional<std::uint64_t> iret_target();
   Status end_awkward_step();
 
   Vcpu& vcpu_;
@@ -117,6 +120,10 @@ private:
   std::uint64_t trap_for_guest_ = 0; ///< DR6 cause bits of a #DB that the guest must still take
   bool trap_due_ = false;
   bool sti_shadow_due_ = false;
+  /// After a step where its trap may linger: the guest's own debug registers, armed as if they were
+  /// ours, so that every #DB of this entry comes here.
+  std::optional<DebugRegs> lingering_;
+  std::uint64_t entered_at_ = 0; ///< rip when that was armed
   bool breakpoint_due_ = false; ///< a #BP that the guest must still take
 
   /// The machine before the step that is under way.

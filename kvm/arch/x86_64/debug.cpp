@@ -11,6 +11,7 @@
 // Some KVMs run guest code in the instruction emulator (kvm_pvm; see unemulated.cpp).
 #include "kvm/arch/x86_64/cpu.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace kdbg::kvm::x86 {
@@ -39,6 +40,11 @@ GuestDebug X86Cpu::encode(const DebugPlan& plan) const {
     out.debugreg[n] = plan.slots[n]->address;
     out.debugreg[7] |= dr7_base | dr7_fields(*plan.slots[n], n);
   }
+  if (lingering_ && (out.control & debug_use_hw_bp) == 0) {
+    out.control |= debug_use_hw_bp;
+    std::copy_n(lingering_->db, slots, out.debugreg);
+    out.debugreg[7] = lingering_->dr7;
+  }
   if (plan.software) out.control |= debug_use_sw_bp;
   if (plan.step) out.control |= debug_single_step;
   if (plan.block_interrupts) out.control |= debug_block_irq & facts_.debug_flags;
@@ -46,7 +52,22 @@ GuestDebug X86Cpu::encode(const DebugPlan& plan) const {
   return out;
 }
 
+/// The trap of a step that an exit cut in two (cpuid, a port, a page of KVM's that was missing) may
+/// still wait in the CPU: it comes at the next entry, before the first instruction. KVM would give
+/// it to the guest, if it does not come here.
+Status X86Cpu::expect_lingering_trap(const DebugPlan& plan) {
+  TRY(load_regs());
+  const bool waits = lingering_ && regs_->rip == entered_at_;
+  if (!waits) lingering_.reset();
+  if (plan.step || !(plan_.step || waits)) return Done{};
+  TRY(debug_field(7));
+  lingering_ = *debugregs_;
+  entered_at_ = regs_->rip;
+  return Done{};
+}
+
 Status X86Cpu::arm(const DebugPlan& plan) {
+  if (facts_.step_trap_lingers) TRY(expect_lingering_trap(plan));
   if (plan.step && !plan_.step) {
     TRY(load_regs());
     guest_tf_ = (regs_->rflags & flag_tf) != 0;
@@ -112,6 +133,13 @@ Result<Trap> X86Cpu::read_dr6(std::uint64_t dr6) {
   Trap trap;
   trap.slots = static_cast<std::uint32_t>(dr6) & ours;
   trap.stepped = plan_.step && (dr6 & dr6_bs) != 0;
+  bool lingered = false;
+  if (lingering_ && (dr6 & dr6_bs) != 0) {
+    TRY(load_regs());
+    lingered = regs_->rip == entered_at_;
+    lingering_.reset();
+    if (lingered) dr6 &= ~dr6_bs;
+  }
   // While any slot of ours is in use KVM does not arm the guest's debug registers at all.
   std::uint64_t guests = dr6 & dr6_bd;
   if (ours == 0) {
@@ -121,7 +149,7 @@ Result<Trap> X86Cpu::read_dr6(std::uint64_t dr6) {
     }
   }
   if (!plan_.step) guests |= dr6 & dr6_bs;
-  trap.guests = guests != 0 || (trap.slots == 0 && !trap.stepped);
+  trap.guests = guests != 0 || (trap.slots == 0 && !trap.stepped && !lingered);
   trap_for_guest_ |= guests;
   return trap;
 }

@@ -6,6 +6,8 @@
 namespace kdbg::kvm::x86 {
 namespace {
 
+constexpr std::uint8_t vector_invalid_opcode = 6;
+
 ZydisDecoder decoder_for(CodeMode mode) {
   ZydisDecoder decoder;
   switch (mode) {
@@ -179,6 +181,39 @@ Access access_of(const ZydisDecodedInstruction& instruction,
           (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0};
 }
 
+bool branches_to_itself(const ZydisDecodedInstruction& instruction,
+                        const ZydisDecodedOperand* operands) {
+  return instruction.operand_count != 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+         operands[0].imm.is_relative != 0 && operands[0].imm.value.s == -int{instruction.length};
+}
+
+/// The likeliest: an instruction may have several reasons to fault. Memory has its own (pages).
+std::optional<std::uint8_t> exception_of(const ZydisDecodedInstruction& instruction,
+                                         const ZydisDecodedOperand* operands) {
+  constexpr std::uint8_t divide_error = 0, overflow = 4, bound = 5, protection = 13;
+  switch (instruction.mnemonic) {
+  case ZYDIS_MNEMONIC_INT:
+    return static_cast<std::uint8_t>(operands[0].imm.value.u);
+  case ZYDIS_MNEMONIC_DIV:
+  case ZYDIS_MNEMONIC_IDIV:
+    return divide_error;
+  case ZYDIS_MNEMONIC_INTO:
+    return overflow;
+  case ZYDIS_MNEMONIC_BOUND:
+    return bound;
+  case ZYDIS_MNEMONIC_UD0:
+  case ZYDIS_MNEMONIC_UD1:
+  case ZYDIS_MNEMONIC_UD2:
+    return vector_invalid_opcode;
+  default:
+    break;
+  }
+  const bool system = (instruction.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) != 0 ||
+                      instruction.meta.category == ZYDIS_CATEGORY_IO ||
+                      instruction.meta.category == ZYDIS_CATEGORY_IOSTRINGOP;
+  return system ? std::optional(protection) : std::nullopt;
+}
+
 } // namespace
 
 CodeMode code_mode(const Sregs& sregs) {
@@ -192,7 +227,9 @@ Instruction decode(ByteView code, CodeMode mode) {
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   if (!ZYAN_SUCCESS(
           ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands))) {
-    return {};
+    Instruction unknown;
+    if (!code.empty()) unknown.raises = vector_invalid_opcode;
+    return unknown;
   }
   Instruction out{kind_of(instruction.mnemonic), instruction.length,
                   static_cast<std::uint8_t>(instruction.operand_width / 8)};
@@ -200,6 +237,8 @@ Instruction decode(ByteView code, CodeMode mode) {
   out.locked = (instruction.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0 ||
                instruction.mnemonic == ZYDIS_MNEMONIC_XCHG;
   out.calls = instruction.meta.category == ZYDIS_CATEGORY_CALL;
+  out.stays = branches_to_itself(instruction, operands);
+  out.raises = exception_of(instruction, operands);
   if (out.kind == Kind::plain && loads_ss(instruction, operands)) out.kind = Kind::load_ss;
   return out;
 }

@@ -31,6 +31,9 @@ struct Instruction {
   bool calls = false;             ///< pushes the address after it
   bool repeats = false;           ///< a string instruction with a repeat prefix
   bool locked = false;            ///< an atomic read-modify-write, xchg with memory included
+  bool stays = false;             ///< a branch to itself: its end looks like its beginning
+  /// The exception that it raises itself, or if it is to fault: SDM vol. 3, table 6-1.
+  std::optional<std::uint8_t> raises{};
 };
 
 Instruction decode(ByteView code, CodeMode mode);

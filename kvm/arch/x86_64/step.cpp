@@ -80,19 +80,45 @@ Result<StepPlan> X86Cpu::begin_step() {
     before_.flags_to_load = regs_->r11;
   }
   StepPlan plan;
-  if (!facts_.emulated) return plan;
-  if (before_.instruction.kind == Kind::hlt) plan.done = TRY(halt_by_hand());
-  // The emulator's trap after an iret comes one instruction late.
-  std::uint64_t target = 0;
-  if (before_.instruction.kind == Kind::iret &&
-      flags_image(stack_address(regs_->rsp), width, target)) {
-    std::uint64_t cs = 0; // in real mode the frame names the base as well
-    if ((sregs_->cr0 & cr0_pe) == 0 && flags_image(stack_address(regs_->rsp + width), 2, cs)) {
-      target += cs << 4;
-    }
-    plan.stop_at = target;
+  if (facts_.emulated) {
+    if (before_.instruction.kind == Kind::hlt) plan.done = TRY(halt_by_hand());
+    // The emulator's trap after an iret comes one instruction late.
+    if (before_.instruction.kind == Kind::iret) plan.stop_at = iret_target();
+  } else {
+    plan.stop_at = TRY(handler_to_come());
   }
   return plan;
+}
+
+std::optional<std::uint64_t> X86Cpu::iret_target() {
+  const unsigned width = before_.instruction.operand_bytes;
+  std::uint64_t target = 0, cs = 0;
+  if (!flags_image(stack_address(regs_->rsp), width, target)) return {};
+  // in real mode the frame names the base as well
+  if ((sregs_->cr0 & cr0_pe) == 0 && flags_image(stack_address(regs_->rsp + width), 2, cs)) {
+    target += cs << 4;
+  }
+  return target;
+}
+
+/// An exception clears TF on the way into its handler, which would then run freely, up to the iret
+/// that brings TF back (SDM vol. 3, 17.3.1.4). So the step of an instruction that raises one, or
+/// is about to, also ends at the handler.
+Result<std::optional<std::uint64_t>> X86Cpu::handler_to_come() {
+  constexpr std::uint8_t page_fault = 14;
+  const Bytes code = TRY(code_at_pc());
+  std::optional<std::uint8_t> vector = before_.instruction.raises;
+  if (code.empty()) vector = page_fault;
+  for (const Access& access : x86::accesses(code, *regs_, *sregs_)) {
+    if (access.length != 0 && !reach(access.address, access.length, access.writes)) {
+      vector = page_fault;
+    }
+  }
+  if (!vector) return std::optional<std::uint64_t>{};
+  auto entry = exception_entry(*vector);
+  if (entry) return std::optional(entry->value);
+  if (entry.error().code == Code::kernel) return entry.error();
+  return std::optional<std::uint64_t>{};
 }
 
 Result<bool> X86Cpu::step_progressed() {
@@ -103,7 +129,8 @@ Result<bool> X86Cpu::step_progressed() {
 }
 
 Result<bool> X86Cpu::step_lost() {
-  return before_.instruction.locked && !TRY(step_progressed());
+  const bool early = facts_.step_trap_lingers && !before_.instruction.stays;
+  return (before_.instruction.locked || early) && !TRY(step_progressed());
 }
 
 /// An exception or interrupt was delivered instead of, or right after, the stepped instruction:
