@@ -22,6 +22,13 @@ def case(ids=(), needs=(), limit=60):
     return register
 
 
+def scaled(count, least=1):
+    """A count for a loop, fewer where steps are slow: a tenth of the rate, a tenth of the rounds."""
+    from machine import Settings
+
+    return max(least, int(count * Settings.scale))
+
+
 def show(value):
     return hex(value) if isinstance(value, int) and not isinstance(value, bool) else repr(value)
 

@@ -1,6 +1,6 @@
 """Software and hardware execution points: hit, pass, hide, refuse."""
 
-from check import at, case, ends, equal, holds, refused, run_to
+from check import at, case, ends, equal, holds, refused, run_to, scaled
 from machine import Machine, free_run
 from rsp import ProtocolError, Refused
 
@@ -273,7 +273,7 @@ def interrupts_are_never_lost():
         client = machine.connect()
         run_to(machine, client, "loop")
         last = 0
-        for i in range(400):
+        for i in range(scaled(400, least=20)):
             client.resume("c")
             if i % 4 == 0:
                 client.wire.silent(0.005)

@@ -4,6 +4,7 @@
 #define ROUNDS 50
 main:
   mov %edi, %ebx
+  sti                           /* see spin.S */
   mov $ROUNDS, %ebp
 1:call shared
   incq counts(,%rbx,8)
