@@ -3,6 +3,7 @@
 import dataclasses
 
 from bochs import Bochs
+from qemu import Qemu
 
 PYTHON = ("busybox-static", "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib",
           "libc6", "zlib1g", "libexpat1")
@@ -10,6 +11,7 @@ PYTHON = ("busybox-static", "python3.11-minimal", "libpython3.11-minimal", "libp
 # same as `ips`, the guest's clocks agree with each other, and about with ours.
 BOCHS_LINE = ("console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable lpj=1000000 "
               "no_timer_check clocksource=tsc tsc_early_khz=100000 edd=off")
+QEMU_LINE = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,6 @@ class Lab:
 LABS = {lab.name: lab for lab in (
     Lab("vmx", "x86_64", "linux-image-cloud-amd64", PYTHON, ("kvm-intel",), BOCHS_LINE,
         Bochs("corei7_skylake_x")),
-    Lab("svm", "x86_64", "linux-image-cloud-amd64", PYTHON, ("kvm-amd",), BOCHS_LINE,
-        Bochs("zambezi")),
+    Lab("svm", "x86_64", "linux-image-cloud-amd64", PYTHON, ("kvm-amd",), QEMU_LINE,
+        Qemu("qemu-system-x86", "qemu-system-x86_64", "-cpu", "max,+svm", "-machine", "q35")),
 )}

@@ -126,7 +126,7 @@ def handler_entry(machine, client, vector):
     holds(stub <= pc <= stub + 2, f"not at the handler: {machine.symbols.near(pc)}")
 
 
-@case(ids=[33], needs=["single_step"])
+@case(ids=[33], needs=["single_step", "hardware_exec"])
 def step_into_ud():
     with Machine("traps") as machine:
         client = machine.connect()
@@ -137,7 +137,7 @@ def step_into_ud():
         ends_as_undebugged(machine, client, "traps")
 
 
-@case(ids=[33], needs=["single_step"])
+@case(ids=[33], needs=["single_step", "hardware_exec"])
 def step_into_page_fault():
     with Machine("traps") as machine:
         client = machine.connect()
@@ -157,7 +157,7 @@ def step_iret():
         ends_as_undebugged(machine, client, "traps")
 
 
-@case(ids=[23], needs=["single_step"])
+@case(ids=[23], needs=["single_step", "hardware_exec"])
 def step_into_syscall():
     with Machine("traps") as machine:
         client = machine.connect()
@@ -169,7 +169,7 @@ def step_into_syscall():
         ends_as_undebugged(machine, client, "traps")
 
 
-@case(ids=[22, 23, 33], needs=["single_step"])
+@case(ids=[22, 23, 33], needs=["single_step", "hardware_exec"])
 def walk_traps():
     with Machine("traps") as machine:
         client = machine.connect()
@@ -264,7 +264,7 @@ def continue_from_sti():
         ends_as_undebugged(machine, client, "irq", pvh=True)
 
 
-@case(ids=[38], needs=["single_step"])
+@case(ids=[38], needs=["single_step", "hardware_exec"])
 def step_from_a_point():
     for kind in (0, 1):
         with Machine("steps") as machine:
@@ -277,7 +277,7 @@ def step_from_a_point():
             ends_as_undebugged(machine, client, "steps")
 
 
-@case(ids=[39], needs=["single_step"])
+@case(ids=[39], needs=["single_step", "hardware_exec"])
 def step_onto_a_point():
     """A point at the step's end is reported once, not again at the next resume."""
     for kind in (0, 1):
