@@ -12,6 +12,10 @@ PYTHON = ("busybox-static", "python3.11-minimal", "libpython3.11-minimal", "libp
 BOCHS_LINE = ("console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable lpj=1000000 "
               "no_timer_check clocksource=tsc tsc_early_khz=100000 edd=off")
 QEMU_LINE = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr"
+# What that CPU (QEMU 7.2) does unlike AMD's: no trap between sti and the instruction after it, an
+# injected #BP is not delivered, DR7.GD does nothing.
+NOT_IN_QEMUS_SVM = ("stepping.step_with_interrupt_pending|stepping.step_sti_and_hlt_with_timer|"
+                    "rules.inject_then_registers|rules.own_general_detect")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,5 +36,6 @@ LABS = {lab.name: lab for lab in (
     Lab("vmx", "x86_64", "linux-image-cloud-amd64", PYTHON, ("kvm-intel",), BOCHS_LINE,
         Bochs("corei7_skylake_x")),
     Lab("svm", "x86_64", "linux-image-cloud-amd64", PYTHON, ("kvm-amd",), QEMU_LINE,
-        Qemu("qemu-system-x86", "qemu-system-x86_64", "-cpu", "max,+svm", "-machine", "q35")),
+        Qemu("qemu-system-x86", "qemu-system-x86_64", "-cpu", "max,+svm", "-machine", "q35"),
+        select=("--catalogue", "--exclude", NOT_IN_QEMUS_SVM)),
 )}

@@ -123,6 +123,7 @@ class Machine:
             try:
                 client = (QemuClient(self.address, self.process, **options) if Settings.qemu
                           else Client(self.address, **options))
+                client.no_slots = missing("hardware_exec")
                 self.clients.append(client)
                 return client
             except (FileNotFoundError, ConnectionRefusedError):

@@ -121,6 +121,7 @@ def main():
     parser.add_argument("--filter", help="regular expression searched in 'file.case'")
     parser.add_argument("--catalogue", action="store_true",
                         help="only cases that show a rule of KVM (those with numbers)")
+    parser.add_argument("--exclude", help="regular expression of cases to leave out")
     parser.add_argument("--list", action="store_true", help="names, catalogue ids and needs only")
     parser.add_argument("--kvmdbg", default=HERE / "../../build/kvmdbg", type=pathlib.Path)
     parser.add_argument("--guests", type=pathlib.Path, help="default: guests/ beside kvmdbg")
@@ -133,7 +134,8 @@ def main():
     for path in sorted(HERE.glob("test_*.py")):
         importlib.import_module(path.stem)
     cases = [c for c in check.CASES if re.search(options.filter or "", name_of(c))
-             and (c.ids or not options.catalogue)]
+             and (c.ids or not options.catalogue)
+             and not (options.exclude and re.search(options.exclude, name_of(c)))]
     if options.list:
         for case in cases:
             print(name_of(case), *(f"#{i}" for i in case.ids), *case.needs)

@@ -149,7 +149,7 @@ def step_into_page_fault():
         ends_as_undebugged(machine, client, "traps")
 
 
-@case(ids=[22], needs=["single_step"])
+@case(ids=[22], needs=["single_step", "hardware_exec"])
 def step_iret():
     with Machine("traps") as machine:
         client = machine.connect()

@@ -5,6 +5,7 @@
 main:
   mov %edi, %ebx
   sti                           /* see spin.S */
+  nop
   mov $ROUNDS, %ebp
 1:call shared
   incq counts(,%rbx,8)

@@ -4,6 +4,7 @@
 main:
   SAY "spin\n"
   sti
+  nop                           /* some CPUs do not trap between sti and what follows it */
 SITE loop
   incq counter
   call work

@@ -5,6 +5,7 @@
 #define ROUNDS 300
 main:
   sti                           /* see spin.S */
+  nop
   mov %edi, %r12d
   shl $6, %r12d
   xor %eax, %eax
