@@ -5,7 +5,6 @@ import subprocess
 
 from packages import tools
 
-
 GDB_PORT = 1234  # in the lab
 
 
@@ -37,8 +36,8 @@ class Qemu:
         forward = f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:{GDB_PORT}"
         command += (["-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile="] if port
                     else ["-nic", "none"])
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, env=environment, cwd=room,
-                                   pass_fds=(theirs.fileno(),))
+        with open(f"{room}/out", "wb") as out:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                       env=environment, cwd=room, pass_fds=(theirs.fileno(),))
         theirs.close()
         return process, ours

@@ -91,8 +91,8 @@ class Report:
             print(f"{word} {self.name}.{rest}", flush=True)
         elif COUNT.match(line):
             self.complete = tuple(map(int, COUNT.match(line).groups())) == tuple(self.counts.values())
-        elif word == "lab:":
-            key, _, text = rest.partition(" ")
+        elif word in ("lab:", "host:"):
+            key, _, text = rest.partition(" ") if word == "lab:" else ("host", "", rest)
             self.said[key] = text
             if key in ("kernel", "not", "no", "cannot"):
                 say(f"{self.name}: {rest}")

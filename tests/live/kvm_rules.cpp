@@ -141,6 +141,30 @@ Verdict synchronised_registers(Rig rig) {
              : std::string("unknown sets are not refused with EINVAL");
 }
 
+/// The guest's DR6 after a watch of its own: that watch's bit, no step, and nothing armed for it
+/// here.
+Verdict stale_debug_bits(Rig rig) {
+  constexpr std::uint64_t fixed = 0xffff0ff0, b1 = 2, b2 = 4, step = 1u << 14;
+  TRY(rig.guest.load({0x89, 0x03, nop})); // mov %eax, (%rbx)
+  auto own = TRY(rig.guest.vcpu().get<DebugRegs>(get_debugregs));
+  own.db[2] = MicroGuest::data;
+  own.dr6 = fixed | b1; // nobody cleared it
+  own.dr7 = 0x402 | 0x10 | 0xdull << 24;
+  TRY(rig.guest.vcpu().set(set_debugregs, own));
+  TRY(rig.guest.run());
+  if (rig.guest.page().exit_reason == KVM_EXIT_HLT &&
+      TRY(rig.guest.regs()).rip == MicroGuest::code + 4) {
+    return Error{Code::unsupported, "this host's KVM has no data watchpoints"};
+  }
+  auto where = TRY(halted_at(rig.guest, MicroGuest::handler + 1));
+  if (!where.empty()) return where;
+  const std::uint64_t dr6 = TRY(rig.guest.vcpu().get<DebugRegs>(get_debugregs)).dr6;
+  if ((dr6 & b2) == 0 || (dr6 & step) != 0 || (dr6 & ~b1) != (fixed | b2)) {
+    return fmt::format("DR6 is {:#x}", dr6);
+  }
+  return holds;
+}
+
 /// Control bits that KVM does not know are refused, or mean nothing.
 Verdict unknown_control_bits(Rig rig) {
   for (unsigned bit = 21; bit < 32; ++bit) {
@@ -223,6 +247,7 @@ constexpr Rule rules[] = {
     {"own_general_detect", &own_general_detect},
     {"host_general_detect", &host_general_detect},
     {"synchronised_registers", &synchronised_registers},
+    {"stale_debug_bits", &stale_debug_bits},
     {"unknown_control_bits", &unknown_control_bits},
     {"added_vcpu", &added_vcpu},
     {"another_process", &another_process},

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-from check import Failure, at, case, ends, equal, holds, run_to
+from check import Failure, at, case, ends, equal, holds, run_to, scaled
 from machine import Machine, Settings
 
 TF = 0x100
@@ -53,7 +53,7 @@ def steps_stay_out_of_the_timer():
         run_to(machine, client, "print_status")
         handler = range(machine["timer_interrupt"], machine["timer_interrupt"] + 64)
         before = client.read_word(machine["timer_tick"])
-        for _ in range(1500):
+        for _ in range(scaled(1500, least=100)):
             client.step()
             pc = client.pc()
             holds(pc not in handler, f"stepped into the handler: {machine.symbols.near(pc)}")
@@ -68,7 +68,7 @@ def steps_through_the_idle_loop():
     with Machine("demo") as machine:
         client = machine.connect()
         run_to(machine, client, "beat")
-        for _ in range(400):
+        for _ in range(scaled(400, least=60)):
             stop = client.step()
             equal((stop.kind, stop.code), ("T", 5), "a step")
         equal(client.register("eflags") & TF, 0, "TF")

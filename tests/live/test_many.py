@@ -2,7 +2,7 @@
 
 import re
 
-from check import case, ends, equal, holds, refused, run_to
+from check import case, ends, equal, holds, refused, run_to, scaled
 from machine import Machine
 
 TF = 0x100
@@ -22,7 +22,7 @@ def a_million_steps():
         run_to(machine, client, "loop")
         top = client.register("rsp") + 16
         everything = f"r{machine['_start']:x},{machine['_start'] + 0x1000:x}:{client.thread(1)}"
-        while (rounds := client.read_word(machine["counter"])) * ROUND < 1_000_000:
+        while (rounds := client.read_word(machine["counter"])) * ROUND < scaled(1_000_000):
             client.resume(everything)
             try:
                 client.wait_stop(3)

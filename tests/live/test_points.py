@@ -1,6 +1,6 @@
 """Software and hardware execution points: hit, pass, hide, refuse."""
 
-from check import at, case, ends, equal, holds, refused, run_to
+from check import Skip, at, case, ends, equal, holds, refused, run_to, scaled
 from machine import Machine, free_run
 from rsp import ProtocolError, Refused
 
@@ -61,7 +61,7 @@ def each_hardware_slot_alone():
         ends(client, 3)
 
 
-@case(ids=[41])
+@case(ids=[41], needs=["hardware_exec"])
 def full_slots_are_refused():
     with Machine("points") as machine:
         client = machine.connect()
@@ -253,6 +253,8 @@ def triple_fault():
         stop = client.cont()
         equal(stop.kind, "T", "a triple fault is a stop, not the end")
         holds(stop.code != 5, f"looks like a breakpoint: {stop}")
+        if client.pc() & 0xFFFF == 0xFFF0 and client.register("r15") == 0:
+            raise Skip("this host's KVM (SVM) resets a vCPU that shuts down: its state is lost")
         equal(client.register("r15"), 0x600D, "r15")
         equal(client.read(machine["fault_at"], 2), b"\x0f\x0b", "memory is readable")
 
@@ -273,7 +275,7 @@ def interrupts_are_never_lost():
         client = machine.connect()
         run_to(machine, client, "loop")
         last = 0
-        for i in range(400):
+        for i in range(scaled(400, least=20)):
             client.resume("c")
             if i % 4 == 0:
                 client.wire.silent(0.005)

@@ -7,7 +7,7 @@ from check import Skip, case, holds
 from machine import Settings
 
 RULES = {"inject_then_registers": 9, "inject_twice": 10, "own_general_detect": 5,
-         "host_general_detect": 5, "synchronised_registers": 53, "unknown_control_bits": 56,
+         "host_general_detect": 5, "synchronised_registers": 53, "unknown_control_bits": 56, "stale_debug_bits": 19,
          "added_vcpu": 60, "another_process": 62, "system_management": 63}
 
 

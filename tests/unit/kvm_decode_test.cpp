@@ -157,6 +157,39 @@ TEST_CASE("instructions that need care when stepped are told from plain ones") {
   }
 }
 
+TEST_CASE("the exception that an instruction raises, or would") {
+  const struct {
+    std::initializer_list<unsigned> code;
+    std::optional<unsigned> vector;
+  } cases[] = {{{0x0f, 0x0b}, 6},        // ud2
+               {{0xff, 0xff}, 6},        // no instruction
+               {{0xcd, 0x80}, 0x80},     // int
+               {{0xcc}, 3},              // int3
+               {{0xf1}, 1},              // icebp
+               {{0xf7, 0xf9}, 0},        // idiv
+               {{0xce}, 4},              // into
+               {{0x62, 0x00}, 5},        // bound
+               {{0x0f, 0x22, 0xc0}, 13}, // mov to cr0
+               {{0x0f, 0x30}, 13},       // wrmsr
+               {{0xe6, 0x80}, {}},       // out
+               {{0x90}, {}}};
+  for (const auto& each : cases) {
+    INFO("first byte " << std::hex << *each.code.begin());
+    const auto got = decode(bytes(each.code), b32).raises;
+    CHECK(got.has_value() == each.vector.has_value());
+    if (each.vector) CHECK(got == *each.vector);
+  }
+  CHECK_FALSE(decode({}, b32).raises);
+}
+
+TEST_CASE("a branch to itself is told from others") {
+  CHECK(decode(bytes({0xeb, 0xfe}), b64).stays);
+  CHECK(decode(bytes({0xe9, 0xfb, 0xff, 0xff, 0xff}), b64).stays);
+  CHECK(decode(bytes({0x74, 0xfe}), b64).stays); // je
+  CHECK_FALSE(decode(bytes({0xeb, 0xfd}), b64).stays);
+  CHECK_FALSE(decode(bytes({0xb0, 0xfe}), b64).stays); // mov $-2, %al
+}
+
 TEST_CASE("only string instructions repeat") {
   for (const auto& code : {bytes({0xf3, 0xa4}), bytes({0xf3, 0x48, 0xab}), bytes({0xf2, 0xae}),
                            bytes({0xf3, 0xa6}), bytes({0xf3, 0x6c}), bytes({0xf3, 0x6e})})

@@ -158,7 +158,8 @@ inline constexpr std::uint32_t events_shadow = 4, events_payload = 16;
 // RFLAGS, CR0, CR4, EFER (SDM vol. 1, 3.4.3; vol. 3, 2.5)
 inline constexpr std::uint64_t flag_tf = 1u << 8, flag_if = 1u << 9, flag_rf = 1u << 16,
                                flag_vm = 1u << 17;
-inline constexpr std::uint64_t cr0_pe = 1, cr0_pg = 1ull << 31;
+inline constexpr std::uint64_t cr0_pe = 1, cr0_wp = 1u << 16, cr0_pg = 1ull << 31;
+inline constexpr std::uint64_t cr4_smap = 1u << 21, flag_ac = 1u << 18;
 inline constexpr std::uint64_t cr4_pse = 1u << 4, cr4_pae = 1u << 5, cr4_la57 = 1u << 12;
 inline constexpr std::uint64_t efer_lma = 1u << 10, efer_nxe = 1u << 11;
 

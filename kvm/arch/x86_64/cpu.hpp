@@ -97,6 +97,7 @@ private:
   Result<bool> clean_exception_frame();
   Result<bool> halt_by_hand();
   Result<std::optional<std::uint64_t>> handler_to_come();
+  bool faults(const Access& access);
   std::optional<std::uint64_t> iret_target();
   Status end_awkward_step();
 
@@ -124,7 +125,7 @@ private:
   /// ours, so that every #DB of this entry comes here.
   std::optional<DebugRegs> lingering_;
   std::uint64_t entered_at_ = 0; ///< rip when that was armed
-  bool breakpoint_due_ = false; ///< a #BP that the guest must still take
+  bool breakpoint_due_ = false;  ///< a #BP that the guest must still take
 
   /// The machine before the step that is under way.
   struct Before {

@@ -132,6 +132,12 @@ Result<Trap> X86Cpu::read_dr6(std::uint64_t dr6) {
   }
   Trap trap;
   trap.slots = static_cast<std::uint32_t>(dr6) & ours;
+  // Where steps' traps linger, icebp's exit shows BS as well; if it was one that lingered, what is
+  // made of it here is what icebp does.
+  if (facts_.step_trap_lingers && plan_.step && before_.instruction.raises == 1) {
+    TRY(load_regs());
+    if (regs_->rip == before_.regs.rip) dr6 &= ~dr6_bs;
+  }
   trap.stepped = plan_.step && (dr6 & dr6_bs) != 0;
   bool lingered = false;
   if (lingering_ && (dr6 & dr6_bs) != 0) {

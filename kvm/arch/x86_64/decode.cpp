@@ -6,7 +6,7 @@
 namespace kdbg::kvm::x86 {
 namespace {
 
-constexpr std::uint8_t vector_invalid_opcode = 6;
+constexpr std::uint8_t vector_debug = 1, vector_invalid_opcode = 6;
 
 ZydisDecoder decoder_for(CodeMode mode) {
   ZydisDecoder decoder;
@@ -190,10 +190,14 @@ bool branches_to_itself(const ZydisDecodedInstruction& instruction,
 /// The likeliest: an instruction may have several reasons to fault. Memory has its own (pages).
 std::optional<std::uint8_t> exception_of(const ZydisDecodedInstruction& instruction,
                                          const ZydisDecodedOperand* operands) {
-  constexpr std::uint8_t divide_error = 0, overflow = 4, bound = 5, protection = 13;
+  constexpr std::uint8_t divide_error = 0, breakpoint = 3, overflow = 4, bound = 5, protection = 13;
   switch (instruction.mnemonic) {
   case ZYDIS_MNEMONIC_INT:
     return static_cast<std::uint8_t>(operands[0].imm.value.u);
+  case ZYDIS_MNEMONIC_INT1:
+    return vector_debug;
+  case ZYDIS_MNEMONIC_INT3:
+    return breakpoint;
   case ZYDIS_MNEMONIC_DIV:
   case ZYDIS_MNEMONIC_IDIV:
     return divide_error;
@@ -208,10 +212,8 @@ std::optional<std::uint8_t> exception_of(const ZydisDecodedInstruction& instruct
   default:
     break;
   }
-  const bool system = (instruction.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) != 0 ||
-                      instruction.meta.category == ZYDIS_CATEGORY_IO ||
-                      instruction.meta.category == ZYDIS_CATEGORY_IOSTRINGOP;
-  return system ? std::optional(protection) : std::nullopt;
+  const bool privileged = (instruction.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) != 0;
+  return privileged ? std::optional(protection) : std::nullopt;
 }
 
 } // namespace

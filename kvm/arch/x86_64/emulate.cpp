@@ -12,9 +12,7 @@ namespace {
 
 constexpr std::uint64_t cf = 1, pf = 4, af = 16, zf = 64, sf = 128, of = 1u << 11;
 constexpr std::uint64_t arithmetic_flags = cf | pf | af | zf | sf | of;
-constexpr std::uint64_t cr4_smap = 1u << 21, cr4_pke = 1u << 22, cr4_cet = 1u << 23,
-                        cr4_pks = 1u << 24;
-constexpr std::uint64_t flag_ac = 1u << 18;
+constexpr std::uint64_t cr4_pke = 1u << 22, cr4_cet = 1u << 23, cr4_pks = 1u << 24;
 
 std::uint64_t mask_of(unsigned bytes) {
   return bytes >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * bytes)) - 1;

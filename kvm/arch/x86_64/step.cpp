@@ -5,6 +5,7 @@
 // KVM_GET_REGS while SINGLESTEP is on and forgets the guest's own. So: look before, repair after.
 #include "kvm/arch/x86_64/cpu.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -101,19 +102,37 @@ std::optional<std::uint64_t> X86Cpu::iret_target() {
   return target;
 }
 
+/// As far as pages say (SDM vol. 3, 4.6).
+bool X86Cpu::faults(const Access& access) {
+  const bool user = sregs_->ss.dpl == 3;
+  const bool kept_out = !user && (sregs_->cr4 & cr4_smap) != 0 && (regs_->rflags & flag_ac) == 0;
+  constexpr std::uint64_t page = 0x1000;
+  for (std::uint64_t at = access.address; at - access.address < access.length;
+       at = (at | (page - 1)) + 1) {
+    auto where = translate(Address{at});
+    if (!where) return true;
+    if (where->page_size == 0) continue; // paging is off
+    if (user ? !where->user : kept_out && where->user) return true;
+    const bool guarded = user || (sregs_->cr0 & cr0_wp) != 0;
+    if (access.writes && guarded && !where->writable) return true;
+  }
+  return false;
+}
+
 /// An exception clears TF on the way into its handler, which would then run freely, up to the iret
 /// that brings TF back (SDM vol. 3, 17.3.1.4). So the step of an instruction that raises one, or
 /// is about to, also ends at the handler.
 Result<std::optional<std::uint64_t>> X86Cpu::handler_to_come() {
-  constexpr std::uint8_t page_fault = 14;
+  constexpr std::uint8_t debug = 1, breakpoint = 3, page_fault = 14;
   const Bytes code = TRY(code_at_pc());
   std::optional<std::uint8_t> vector = before_.instruction.raises;
-  if (code.empty()) vector = page_fault;
-  for (const Access& access : x86::accesses(code, *regs_, *sregs_)) {
-    if (access.length != 0 && !reach(access.address, access.length, access.writes)) {
-      vector = page_fault;
-    }
+  const auto touched = x86::accesses(code, *regs_, *sregs_);
+  if (code.empty() || std::any_of(touched.begin(), touched.end(),
+                                  [this](const Access& access) { return faults(access); })) {
+    vector = page_fault;
   }
+  if (breakpoint_due_) vector = breakpoint; // what we owe the guest comes before the instruction
+  if (trap_due_) vector = debug;
   if (!vector) return std::optional<std::uint64_t>{};
   auto entry = exception_entry(*vector);
   if (entry) return std::optional(entry->value);

@@ -4,6 +4,8 @@
 #define ROUNDS 50
 main:
   mov %edi, %ebx
+  sti                           /* see spin.S */
+  nop
   mov $ROUNDS, %ebp
 1:call shared
   incq counts(,%rbx,8)

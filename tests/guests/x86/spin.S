@@ -1,7 +1,10 @@
-/* Runs for ever: a counter, a call and a store each round; ends with status 5 once `quit` is set */
+/* Runs for ever: a counter, a call and a store each round; ends with status 5 once `quit` is set.
+   With interrupts on, though none comes: an emulated VMX never leaves a loop that has them off. */
 #include "common.inc"
 main:
   SAY "spin\n"
+  sti
+  nop                           /* some CPUs do not trap between sti and what follows it */
 SITE loop
   incq counter
   call work

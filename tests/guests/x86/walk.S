@@ -4,6 +4,8 @@
 #include "common.inc"
 #define ROUNDS 300
 main:
+  sti                           /* see spin.S */
+  nop
   mov %edi, %r12d
   shl $6, %r12d
   xor %eax, %eax
