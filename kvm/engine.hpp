@@ -100,6 +100,7 @@ private:
   Result<Verdict> pass_site(VcpuId id);
   Result<bool> emulate_site(VcpuId id);
   Verdict hold_others(VcpuId id);
+  std::optional<Verdict> without_entry(VcpuId id);
   Result<StepPlan> begin_step(VcpuId id);
   bool at_foretold_end(std::uint64_t pc) const;
   Result<Verdict> take_trap(VcpuId id, const Trap& trap);
@@ -132,6 +133,7 @@ private:
   Status begin_alone(VcpuId id);
   Status foretell(VcpuId id);
   Status announce(VcpuId id);
+  Status end_alone(const Alone& alone);
   void finish_phase();
   std::vector<VcpuStop> gather();
   void publish_stop(std::vector<VcpuStop> vcpus);

@@ -66,6 +66,17 @@ Result<bool> Engine::prepare_entry(VcpuId id) {
   return false;
 }
 
+/// Where steps are foretold: they are begun on the strand, with every other vCPU held, and some are
+/// done then. A halt from there on must not lose those.
+std::optional<Verdict> Engine::without_entry(VcpuId id) {
+  if (!facts_.soft_step) return {};
+  const VcpuRun& run = runs_[index(id)];
+  const bool steps = run.off_site || run.motion == Motion::step || sites_.placed().stepping;
+  if (!alone_) return steps ? std::optional(hold_others(id)) : std::nullopt;
+  if (alone_->foretold && alone_->foretold->done) return finish_step(id);
+  return {};
+}
+
 Verdict Engine::before_run(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   // Before the look at halting(): a later kick sets it again.
@@ -83,10 +94,7 @@ Verdict Engine::before_run(VcpuId id) {
     }
   }
   if (run.halted && !run.stepping) return Verdict::park;
-  const bool steps = run.off_site || run.motion == Motion::step || sites_.placed().stepping;
-  if (facts_.soft_step && steps && !alone_) return hold_others(id);
-  // Carried out already, on the strand: a halt from here on must not lose it.
-  if (alone_ && alone_->foretold && alone_->foretold->done) return finish_step(id);
+  if (const auto verdict = without_entry(id)) return *verdict;
   while (std::exchange(enter_first, false) || !vmm_.halting()) {
     auto done = prepare_entry(id);
     if (!done) return crashed(id, done.error().what);

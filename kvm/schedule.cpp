@@ -193,18 +193,22 @@ Status Engine::foretell(VcpuId id) {
   return Done{};
 }
 
+/// Memory as it is for all vCPUs together.
+Status Engine::end_alone(const Alone& alone) {
+  sites_.retract(vmm_.memory());
+  Status restored = alone.lifted ? sites_.restore(vmm_.memory(), *alone.lifted) : Status{Done{}};
+  if (!alone.open) return restored;
+  auto again = vmm_.protect(protected_);
+  if (!again) protected_.clear(); // they are open, and the next run protects them
+  return restored ? again : restored;
+}
+
 void Engine::finish_phase() {
   if (const auto alone = std::exchange(alone_, {})) {
     VcpuRun& run = runs_[index(alone->vcpu)];
-    sites_.retract(vmm_.memory());
-    Status restored =
-        alone->lifted ? sites_.restore(vmm_.memory(), *alone->lifted) : Status{Done{}};
-    if (alone->open) {
-      auto again = vmm_.protect(protected_);
-      if (!again) protected_.clear(); // they are open, and the next run protects them
-      if (restored) restored = again;
+    if (auto ended = end_alone(*alone); !ended) {
+      run.reasons.emplace_back(Crashed{ended.error().what});
     }
-    if (!restored) run.reasons.emplace_back(Crashed{restored.error().what});
     if (run.off_site) { // paused before its step was done
       solo_.push_back(alone->vcpu);
       if (alone->foretold) run.paused = alone;

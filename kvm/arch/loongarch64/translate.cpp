@@ -109,8 +109,9 @@ walk_tables(const Paging& paging, const GuestMemory& memory, std::uint64_t addre
                                                    address, names[depth], at)};
     }
     const bool leaf = last || (entry & entry_huge) != 0;
-    if (detail == Detail::levels)
+    if (detail == Detail::levels) {
       out.levels.push_back(describe_entry(names[depth], at, entry, leaf));
+    }
     if (leaf && (entry & (entry_valid | entry_present)) == 0) {
       return fault(address, names[depth], at, entry);
     }
@@ -140,12 +141,14 @@ walk(const Paging& paging, const GuestMemory& memory, std::uint64_t address, Det
     return out;
   }
   const std::uint64_t present = std::uint64_t{1} << (paging.crmd & crmd_plv);
-  if (const auto n = window(paging, address, present))
+  if (const auto n = window(paging, address, present)) {
     return through_window(paging, address, *n, detail);
+  }
   auto found = walk_tables(paging, memory, address, detail);
   if (found) return found;
-  if (const auto n = window(paging, address, any_level))
+  if (const auto n = window(paging, address, any_level)) {
     return through_window(paging, address, *n, detail);
+  }
   return found;
 }
 
