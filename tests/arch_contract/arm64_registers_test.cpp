@@ -1,6 +1,7 @@
 // The arm64 register table, and where its values are in KVM.
 #include "tests/arch_contract/arm64_rig.hpp"
 
+#include <cerrno>
 #include <set>
 
 using namespace kdbg;
@@ -77,6 +78,10 @@ TEST_CASE("arm64 registers: what was read once costs no second ioctl until the v
   CHECK(rig.read("x7") == 0x1122334455667788);
   CHECK(rig.cpu->at_hand(rig.id("x7")));
   CHECK(rig.kernel.read == std::vector<std::uint64_t>{reg::x(7)});
+  CHECK_FALSE(rig.cpu->at_hand(rig.id("cpsr")));
+  CHECK(rig.read("cpsr") == 5);
+  CHECK(rig.cpu->at_hand(rig.id("cpsr")));
+  CHECK_FALSE(rig.cpu->at_hand(rig.id("sp"))); // which of three it is costs a look
   rig.set(reg::x(7), 1);
   rig.cpu->exited();
   CHECK_FALSE(rig.cpu->at_hand(rig.id("x7")));
@@ -210,6 +215,9 @@ TEST_CASE("arm64 describes its mode, and software points need AArch64") {
   rig.set(reg::pstate, 5);
   rig.cpu->exited();
   CHECK(rig.cpu->describe() == "EL1h, AArch64");
+  rig.cpu->exited();
+  rig.kernel.fail_nth(0, EIO);
+  CHECK(rig.cpu->describe() == "injected failure");
 }
 
 TEST_CASE("arm64 translation: by the present registers, another root, physical, and a snapshot") {

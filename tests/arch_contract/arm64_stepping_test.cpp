@@ -152,6 +152,15 @@ TEST_CASE("70: what touches the masks is left alone when we hold none") {
     CHECK(id == 0); // nothing was
 }
 
+TEST_CASE("70: a 32-bit kernel, whose instructions are not decoded, keeps its masks") {
+  Arm64Rig rig;
+  constexpr std::uint64_t supervisor = 0x13;
+  rig.set(reg::pstate, supervisor);
+  REQUIRE(rig.cpu->begin_step());
+  REQUIRE(rig.cpu->arm({.step = true, .block_interrupts = true}));
+  CHECK(rig.get(reg::pstate) == supervisor);
+}
+
 TEST_CASE("70: code in the vectors that falls through is no exception") {
   for (const std::uint64_t back : {std::uint64_t{0x9000}, sync_vector}) {
     Arm64Rig rig;
