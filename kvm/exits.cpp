@@ -16,14 +16,12 @@ DebugPlan Engine::plan_for(VcpuRun& run, std::uint64_t pc, const StepPlan& step)
   const bool foretold = alone_ && alone_->foretold;
   DebugPlan plan{steps && !foretold, (placed.instructions || foretold) && facts_.breakpoint_exit,
                  asked && facts_.block_interrupts, placed.slots};
-  if (steps) {
-    // A slot at pc would fire before the step, and again for ever where KVM ignores RF.
-    for (unsigned n = 0; n < max_slots; ++n) {
-      auto& slot = plan.slots[n];
-      const bool reported = run.passed == pc && (run.passed_slots >> n & 1) != 0;
-      const bool here = slot && slot->kind == PointKind::hardware && slot->address == pc;
-      if (here || reported) slot.reset();
-    }
+  // A slot at pc would fire before the step, and again for ever where KVM ignores RF.
+  for (unsigned n = 0; steps && n < max_slots; ++n) {
+    auto& slot = plan.slots[n];
+    const bool reported = run.passed == pc && (run.passed_slots >> n & 1) != 0;
+    const bool here = slot && slot->kind == PointKind::hardware && slot->address == pc;
+    if (here || reported) slot.reset();
   }
   run.end_slot.reset();
   if (foretold) return plan;
