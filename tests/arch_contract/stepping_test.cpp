@@ -590,6 +590,23 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "icebp in the shadow of mov ss takes the causes that were held back, and is passed once") {
+  StepRig rig(CodeMode::bits64);
+  rig.kernel.debugregs(rig.fd).dr7 = 0x403; // the guest's own watch, hit by the mov
+  rig.code({0x8e, 0xd0, 0xf1, 0x90});       // mov %eax, %ss; icebp
+  rig.begin();
+  rig.regs().rip += 2;
+  rig.debug_exit(1, x86::dr6_fixed | x86::dr6_bs | 1);
+  const Trap trap = rig.decoded();
+  CHECK(trap.stepped);
+  CHECK(trap.guests);
+  REQUIRE(rig.cpu->pass_to_guest(trap));
+  REQUIRE(rig.cpu->arm({}));
+  CHECK(rig.regs().rip == 0x103);
+  CHECK(rig.kernel.events(rig.fd).exception_payload == 1);
+}
+
 TEST_CASE("where code cannot be read or decoded a step is plain") {
   StepRig rig(CodeMode::bits64);
   rig.regs().rip = 0x20000;

@@ -159,7 +159,7 @@ def run_lab(lab, options):
     report = Report(lab.name)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kvmdbg-lab-") as room:
-        say(f"{lab.name}: starting {lab.emulator}; the first case comes after about a minute")
+        say(f"{lab.name}: starting {lab.emulator}; the first case comes after up to a minute")
         process, serial = lab.emulator.start(lab, kernel, initrd, cache, room,
                                              **({"port": port} if port else {}))
         try:

@@ -181,6 +181,23 @@ Access access_of(const ZydisDecodedInstruction& instruction,
           (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0};
 }
 
+bool is_intercepted(const ZydisDecodedInstruction& instruction) {
+  switch (instruction.mnemonic) {
+  case ZYDIS_MNEMONIC_CPUID:
+  case ZYDIS_MNEMONIC_PAUSE:
+  case ZYDIS_MNEMONIC_RDPMC:
+  case ZYDIS_MNEMONIC_RDTSC:
+  case ZYDIS_MNEMONIC_RDTSCP:
+  case ZYDIS_MNEMONIC_VMCALL:
+  case ZYDIS_MNEMONIC_VMMCALL:
+    return true;
+  default:
+    return (instruction.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) != 0 ||
+           instruction.meta.category == ZYDIS_CATEGORY_IO ||
+           instruction.meta.category == ZYDIS_CATEGORY_IOSTRINGOP;
+  }
+}
+
 bool branches_to_itself(const ZydisDecodedInstruction& instruction,
                         const ZydisDecodedOperand* operands) {
   return instruction.operand_count != 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
@@ -239,6 +256,7 @@ Instruction decode(ByteView code, CodeMode mode) {
   out.locked = (instruction.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0 ||
                instruction.mnemonic == ZYDIS_MNEMONIC_XCHG;
   out.calls = instruction.meta.category == ZYDIS_CATEGORY_CALL;
+  out.exits = is_intercepted(instruction);
   out.stays = branches_to_itself(instruction, operands);
   out.raises = exception_of(instruction, operands);
   if (out.kind == Kind::plain && loads_ss(instruction, operands)) out.kind = Kind::load_ss;

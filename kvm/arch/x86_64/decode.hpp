@@ -31,6 +31,7 @@ struct Instruction {
   bool calls = false;             ///< pushes the address after it
   bool repeats = false;           ///< a string instruction with a repeat prefix
   bool locked = false;            ///< an atomic read-modify-write, xchg with memory included
+  bool exits = false;             ///< KVM may carry it out instead of the CPU
   bool stays = false;             ///< a branch to itself: its end looks like its beginning
   /// The exception that it raises itself, or if it is to fault: SDM vol. 3, table 6-1.
   std::optional<std::uint8_t> raises{};
