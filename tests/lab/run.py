@@ -91,6 +91,8 @@ class Report:
             print(f"{word} {self.name}.{rest}", flush=True)
         elif COUNT.match(line):
             self.complete = tuple(map(int, COUNT.match(line).groups())) == tuple(self.counts.values())
+        elif word == "record:":
+            print(line)
         elif word in ("lab:", "host:"):
             key, _, text = rest.partition(" ") if word == "lab:" else ("host", "", rest)
             self.said[key] = text

@@ -3,6 +3,7 @@
 
 import argparse
 import importlib
+import json
 import multiprocessing
 import os
 import pathlib
@@ -151,6 +152,7 @@ def main():
     settings.guests = str((options.guests or options.kvmdbg.resolve().parent / "guests").resolve())
     if not options.qemu:
         settings.probe = machine.read_probe(settings.kvmdbg)
+        print(f"record: {json.dumps(settings.probe)}", flush=True)
         settings.scale = scale_of(settings.probe)
     settings.scratch = tempfile.mkdtemp(prefix="kvmdbg-live-")
     try:
