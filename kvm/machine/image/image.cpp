@@ -8,7 +8,6 @@ namespace kdbg::kvm {
 namespace image {
 namespace {
 
-constexpr std::uint16_t loongarch = 258; // EM_LOONGARCH, newer than this elf.h
 constexpr std::uint64_t most_memory = std::uint64_t{1} << 46;
 
 Status check_overlap(std::vector<Image::Segment>& segments) {
@@ -50,11 +49,16 @@ Error bad(std::string what) {
 
 Error wrong_machine(std::uint16_t machine, std::uint16_t wanted, unsigned bits) {
   constexpr std::pair<std::uint16_t, std::string_view> names[] = {
-      {EM_386, "i386"},           {EM_X86_64, "x86_64"},
-      {EM_AARCH64, "aarch64"},    {EM_RISCV, "riscv64"},
-      {loongarch, "loongarch64"}, {EM_S390, "s390x"},
-      {EM_PPC64, "ppc64"},        {EM_PPC, "ppc"},
-      {EM_MIPS, "mips"},          {EM_ARM, "arm"},
+      {EM_386, "i386"},
+      {EM_X86_64, "x86_64"},
+      {EM_AARCH64, "aarch64"},
+      {EM_RISCV, "riscv64"},
+      {EM_LOONGARCH, "loongarch64"},
+      {EM_S390, "s390x"},
+      {EM_PPC64, "ppc64"},
+      {EM_PPC, "ppc"},
+      {EM_MIPS, "mips"},
+      {EM_ARM, "arm"},
   };
   const auto name = [&](std::uint16_t number) {
     for (const auto& [known, text] : names) {
