@@ -210,7 +210,7 @@ static_assert(size_of(prstatus) == 480);
 constexpr CoreNote notes[] = {{"CORE", 1, prstatus}};
 
 const ArchInfo info{"loongarch64",
-                    "Loongarch64",
+                    "loongarch64",
                     "loongarch64-unknown-unknown",
                     tables.info,
                     flags,
