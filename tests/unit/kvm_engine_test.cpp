@@ -14,8 +14,8 @@ namespace {
 
 HostFacts hardware() {
   HostFacts facts;
-  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.breakpoint_exit =
-      true;
+  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch =
+      facts.breakpoint_exit = true;
   facts.exception_payload = facts.block_interrupts = true;
   facts.debug_flags = 0x1f0003;
   return facts;

@@ -16,8 +16,8 @@ constexpr std::byte int3{0xcc};
 
 HostFacts hardware() {
   HostFacts facts;
-  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch = facts.breakpoint_exit =
-      true;
+  facts.guest_debug = facts.single_step = facts.hardware_exec = facts.data_watch =
+      facts.breakpoint_exit = true;
   return facts;
 }
 /// int3 works only as a last resort: slots come first.
