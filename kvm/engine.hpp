@@ -93,10 +93,7 @@ private:
   Verdict finish_step(VcpuId id);
   Verdict conclude(VcpuId id);
   Verdict crashed(VcpuId id, std::string what);
-  Result<bool> add_slot_hits(VcpuId id, std::uint32_t slots);
   Result<bool> patched_at_pc(VcpuId id) const;
-  Result<bool> add_execution_hits(VcpuId id);
-  Result<bool> executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
   Result<Verdict> pass_site(VcpuId id);
   Result<bool> emulate_site(VcpuId id);
   Verdict hold_others(VcpuId id);
@@ -106,6 +103,11 @@ private:
   Result<Verdict> take_trap(VcpuId id, const Trap& trap);
   Result<Verdict> take_step(VcpuId id);
   Result<bool> steps_on(VcpuId id);
+
+  // hits.cpp
+  Result<bool> add_execution_hits(VcpuId id);
+  Result<bool> executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) const;
+  Result<bool> add_slot_hits(VcpuId id, std::uint32_t slots);
   void add_watch_hit(VcpuId id, HitWatch hit);
 
   // catch.cpp

@@ -104,6 +104,16 @@ struct X86Rig {
     std::memcpy(&out, value->data(), std::min(value->size(), sizeof out));
     return out;
   }
+  /// Every register, in the table's order.
+  std::vector<Bytes> everything() {
+    std::vector<Bytes> out;
+    for (std::size_t i = 0; i < kvm::x86_64().info().registers.size(); ++i) {
+      auto value = cpu->read(RegisterId{static_cast<std::uint16_t>(i)});
+      REQUIRE(value);
+      out.push_back(*value);
+    }
+    return out;
+  }
 
   void debug_exit(std::uint32_t exception, std::uint64_t dr6) {
     auto& page = kernel.page(fd);

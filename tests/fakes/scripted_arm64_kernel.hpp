@@ -82,16 +82,23 @@ private:
     }
     kvm_run& page() { return *reinterpret_cast<kvm_run*>(run.data()); }
   };
+  /// ESR_EL1 for an exception of this class, by a 32-bit instruction.
+  static constexpr std::uint32_t syndrome(std::uint32_t cause, std::uint32_t rest = 0) {
+    return cause << 26 | 1u << 25 | rest;
+  }
   Result<int> on_system(unsigned long request, void* argument);
   int one_reg(Vcpu& vcpu, bool write, const kvm::arm64::OneReg& request);
   int run(Vcpu& vcpu);
   bool before_instruction(Vcpu& vcpu);
+
+  // scripted_arm64_instructions.cpp
   void execute(Vcpu& vcpu, std::uint32_t word);
   bool execute_system(Vcpu& vcpu, std::uint32_t word);
   bool execute_branch(Vcpu& vcpu, std::uint32_t word);
   bool execute_memory(Vcpu& vcpu, std::uint32_t word);
   bool watched(Vcpu& vcpu, std::uint64_t at, std::uint64_t length, bool write);
   void access(Vcpu& vcpu, std::uint64_t at, unsigned length, bool load, unsigned rt);
+
   void exception(Vcpu& vcpu, std::uint64_t syndrome, std::uint64_t back, std::uint64_t offset);
   void debug_exit(Vcpu& vcpu, std::uint32_t hsr, std::uint64_t far = 0);
 

@@ -72,6 +72,7 @@ private:
   Status expect_lingering_trap(const DebugPlan& plan);
   GuestDebug encode(const DebugPlan& plan) const;
   Status deliver_debug_exception();
+  Result<std::uint64_t> guests_slots(std::uint64_t dr6);
   Result<Trap> read_dr6(std::uint64_t dr6);
 
   // emulate.cpp

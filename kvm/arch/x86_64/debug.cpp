@@ -136,6 +136,16 @@ Status X86Cpu::deliver_debug_exception() {
   return Done{};
 }
 
+/// The causes in DR6 that are breakpoints which the guest has enabled in its DR7.
+Result<std::uint64_t> X86Cpu::guests_slots(std::uint64_t dr6) {
+  std::uint64_t out = 0;
+  const std::uint64_t dr7 = (dr6 & 0xf) != 0 ? *TRY(debug_field(7)) : 0;
+  for (unsigned n = 0; n < slots; ++n) {
+    if ((dr7 >> (2 * n) & 3) != 0) out |= dr6 & (1u << n);
+  }
+  return out;
+}
+
 Result<Trap> X86Cpu::read_dr6(std::uint64_t dr6) {
   std::uint32_t ours = 0;
   for (unsigned n = 0; n < slots; ++n) {
@@ -159,12 +169,7 @@ Result<Trap> X86Cpu::read_dr6(std::uint64_t dr6) {
   }
   // While any slot of ours is in use KVM does not arm the guest's debug registers at all.
   std::uint64_t guests = dr6 & dr6_bd;
-  if (ours == 0) {
-    const std::uint64_t dr7 = (dr6 & 0xf) != 0 ? *TRY(debug_field(7)) : 0;
-    for (unsigned n = 0; n < slots; ++n) {
-      if ((dr7 >> (2 * n) & 3) != 0) guests |= dr6 & (1u << n);
-    }
-  }
+  if (ours == 0) guests |= TRY(guests_slots(dr6));
   if (!plan_.step) guests |= dr6 & dr6_bs;
   trap.guests = guests != 0 || (trap.slots == 0 && !trap.stepped && !lingered);
   trap_for_guest_ |= guests;

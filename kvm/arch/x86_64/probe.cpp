@@ -63,7 +63,7 @@ Status ask_int3(MicroGuest& guest, HostFacts& facts) {
   const bool at_it = TRY(guest.regs()).rip == MicroGuest::code + 1;
   facts.breakpoint_exit = guest.stopped_by(3) && at_it;
   facts.breakpoint_internal_error = guest.page().exit_reason == KVM_EXIT_INTERNAL_ERROR &&
-                              guest.page().internal.suberror == 1 && at_it;
+                                    guest.page().internal.suberror == 1 && at_it;
   return Done{};
 }
 

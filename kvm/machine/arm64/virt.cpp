@@ -132,26 +132,35 @@ std::optional<StopReason> Virt::serve(Vcpu& vcpu) {
 
 /// The test device: reads at 0 count themselves, writes at 4 are counted, the count is read at 8; a
 /// write of V at 12 leaves with status 2V+1.
+std::uint64_t Virt::read_test_device(std::uint64_t offset) {
+  const std::lock_guard lock(mutex_);
+  if (offset == 0) return counters_.reads++;
+  return offset == 8 ? counters_.writes : ~std::uint64_t{0};
+}
+
+std::optional<StopReason> Virt::write_test_device(std::uint64_t offset, std::uint64_t value) {
+  const std::lock_guard lock(mutex_);
+  if (offset == 4) ++counters_.writes;
+  if (offset == 12) return PoweredOff{static_cast<int>(value & 0x7f) << 1 | 1};
+  return {};
+}
+
+/// Where nothing is, all bits read as set and writes are lost.
 std::optional<StopReason> Virt::memory_access(kvm_run& run) {
   const std::uint64_t at = run.mmio.phys_addr;
-  const bool write = run.mmio.is_write != 0;
-  std::uint64_t value = ~std::uint64_t{0};
-  if (write) {
-    value = 0;
+  const bool to_uart = at >= uart && at < uart + Pl011::size;
+  const bool to_test_device = at >= test_device && at < test_device + test_device_size;
+  if (run.mmio.is_write != 0) {
+    std::uint64_t value = 0;
     std::memcpy(&value, run.mmio.data, std::min<std::size_t>(run.mmio.len, sizeof value));
+    if (to_uart) uart_.write(at - uart, static_cast<std::uint32_t>(value));
+    if (to_test_device) return write_test_device(at - test_device, value);
+    return {};
   }
-  if (at >= uart && at < uart + Pl011::size) {
-    if (write) uart_.write(at - uart, static_cast<std::uint32_t>(value));
-    if (!write) value = uart_.read(at - uart);
-  } else if (at >= test_device && at < test_device + test_device_size) {
-    const std::lock_guard lock(mutex_);
-    const std::uint64_t offset = at - test_device;
-    if (write && offset == 4) ++counters_.writes;
-    if (write && offset == 12) return PoweredOff{static_cast<int>(value & 0x7f) << 1 | 1};
-    if (!write && offset == 0) value = counters_.reads++;
-    if (!write && offset == 8) value = counters_.writes;
-  }
-  if (!write) std::memcpy(run.mmio.data, &value, sizeof run.mmio.data);
+  std::uint64_t value = ~std::uint64_t{0};
+  if (to_uart) value = uart_.read(at - uart);
+  if (to_test_device) value = read_test_device(at - test_device);
+  std::memcpy(run.mmio.data, &value, sizeof run.mmio.data);
   return {};
 }
 

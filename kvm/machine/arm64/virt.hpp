@@ -36,6 +36,8 @@ private:
   Status initialise(Vcpu& vcpu);
   Bytes device_tree(std::uint64_t initrd) const;
   std::optional<StopReason> memory_access(kvm_run& run);
+  std::uint64_t read_test_device(std::uint64_t offset);
+  std::optional<StopReason> write_test_device(std::uint64_t offset, std::uint64_t value);
   void raise(bool level);
 
   BoardParts parts_;

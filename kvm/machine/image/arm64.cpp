@@ -17,8 +17,9 @@ bool is_arm64_image(ByteView file) {
 }
 
 Result<Image> parse_arm64_image(ByteView file) {
-  if ((TRY(at<std::uint64_t>(file, flags, "flags")) & big_endian) != 0)
+  if ((TRY(at<std::uint64_t>(file, flags, "flags")) & big_endian) != 0) {
     return bad("it is big-endian");
+  }
   const auto size = TRY(at<std::uint64_t>(file, image_size, "image_size"));
   const auto offset = TRY(at<std::uint64_t>(file, text_offset, "text_offset"));
   if (size < file.size() || offset >= alignment) {
