@@ -182,6 +182,20 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("where a trap lingers a vCPU that was made new after a step keeps it from the guest") {
+  HostFacts facts = all_works();
+  facts.step_trap_lingers = true;
+  StepRig rig(CodeMode::bits64, facts); // a Cpu that has stepped nothing
+  REQUIRE(rig.cpu->arm({}));
+  CHECK(rig.debug().control == (x86::debug_enable | x86::debug_use_hw_bp));
+  rig.debug_exit(1, x86::dr6_fixed | x86::dr6_bs);
+  CHECK_FALSE(rig.decoded().guests);
+  rig.regs().rip += 1;
+  rig.cpu->exited();
+  REQUIRE(rig.cpu->arm({}));
+  CHECK(rig.debug().control == 0);
+}
+
 TEST_CASE(
     "icebp in the shadow of mov ss takes the causes that were held back, and is passed once") {
   StepRig rig(CodeMode::bits64);

@@ -106,6 +106,7 @@ std::uint64_t number(ByteView value) {
 } // namespace
 
 void X86Cpu::exited() {
+  step_cut_ |= vcpu_.run_page().exit_reason != KVM_EXIT_DEBUG;
   regs_.reset();
   sregs_.reset();
   xsave_.clear();

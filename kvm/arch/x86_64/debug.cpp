@@ -68,7 +68,7 @@ Status X86Cpu::expect_lingering_trap(const DebugPlan& plan) {
   if (!waits) lingering_.reset();
   // after a step that the CPU did by itself nothing lingers: a trap of it that came early was
   // dropped
-  const bool cut = before_.instruction.exits || vcpu_.run_page().exit_reason != KVM_EXIT_DEBUG;
+  const bool cut = before_.instruction.exits || step_cut_;
   const bool first = std::exchange(first_entry_, false);
   if (plan.step || !((plan_.step && cut) || waits || first)) return Done{};
   TRY(debug_field(7));

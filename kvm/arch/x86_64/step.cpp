@@ -66,6 +66,7 @@ Result<bool> X86Cpu::halt_by_hand() {
 }
 
 Result<StepPlan> X86Cpu::begin_step() {
+  step_cut_ = false;
   TRY(load_regs());
   TRY(load_sregs());
   const Bytes code = TRY(code_at_pc());

@@ -39,6 +39,13 @@ constexpr std::uint32_t saved_msrs[] = {
     0x6e0,      // TSC_DEADLINE
 };
 
+/// A CPU without XSAVE answers with none, and KVM does not take that back.
+bool has_no_xcrs(const Bytes& value) {
+  x86::Xcrs xcrs;
+  std::memcpy(&xcrs, value.data(), sizeof xcrs);
+  return xcrs.count == 0;
+}
+
 } // namespace
 
 Result<VcpuState> save(Vcpu& vcpu, bool irqchip) {
@@ -71,6 +78,7 @@ Status restore(Vcpu& vcpu, const VcpuState& state, bool irqchip) {
   for (std::size_t i = 0; i < std::size(blocks); ++i) {
     if (blocks[i].needs_irqchip && !irqchip) continue;
     Bytes value = state.blocks[i];
+    if (blocks[i].set == x86::set_xcrs && has_no_xcrs(value)) continue;
     TRY(vcpu.ioctl(blocks[i].set, value.data()));
   }
   return Done{};
