@@ -33,7 +33,7 @@ class Lab:
     programs: tuple = ("kvmdbg", "fault_sweep", "kvm_rules")
     outside: tuple = ()  # (program, guest): a debugger that attaches from outside at the end
     memory: int = 512  # MiB
-    limit: int = 1200  # seconds of wall time
+    limit: int = 2400  # seconds of wall time
 
 
 LABS = {lab.name: lab for lab in (
