@@ -124,6 +124,21 @@ TEST_CASE("69: a step over a watched store reports it once and moves on") {
   CHECK(rig.vmm.ram[data] == std::byte{1});
 }
 
+TEST_CASE("69: a store that is watched and has a point is told of as both, each time round") {
+  Rig rig({a64::add_x1_1, a64::str_x1_x2, a64::branch(-2)});
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, data, 8)));
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + 4)));
+  for (int round = 1; round <= 3; ++round) {
+    INFO("round " << round);
+    rig.go(Motion::run);
+    CHECK(rig.last<HitPoint>() != nullptr);
+    CHECK(rig.last<HitWatch>() == nullptr);
+    rig.go(Motion::run);
+    CHECK(rig.last<HitWatch>() != nullptr);
+    CHECK(rig.pc() == entry + 4);
+  }
+}
+
 TEST_CASE("69: a read watch stops at loads alone") {
   Rig rig({a64::str_x1_x2, a64::add_x1_1, a64::ldrb_w1_x2, a64::branch(-3)});
   REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::read, data, 1)));
