@@ -280,6 +280,16 @@ TEST_CASE("exceptions are caught at the vectors, with their syndrome") {
   CHECK(rig.pc() == entry + 4);
 }
 
+TEST_CASE("catchpoints for what arm64 has not are refused, not kept for ever") {
+  Rig rig({a64::nop});
+  for (const Point& none :
+       {at(PointKind::port, 0x3f8, 1), at(PointKind::exception, 16, 1), at(PointKind::msr, 0, 1)}) {
+    INFO(describe(none));
+    CHECK_FALSE(rig.engine.insert(VcpuId{0}, none));
+  }
+  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::exception, 15, 1)));
+}
+
 TEST_CASE("any ioctl may fail at any moment: a stop that says so, and no trace in guest memory") {
   int failures = 0;
   for (const int error : {EIO, EINTR}) {

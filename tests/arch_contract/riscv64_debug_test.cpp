@@ -207,6 +207,12 @@ TEST_CASE("riscv64: a return to code that is not there yet ends where its fault 
   CHECK(rig.ram == rig.original);
 }
 
+TEST_CASE("riscv64: exceptions and ports are not caught by number") {
+  Rig rig;
+  CHECK_FALSE(rig.insert(PointKind::exception, 3));
+  CHECK_FALSE(rig.insert(PointKind::port, 0x3f8));
+}
+
 TEST_CASE("riscv64: traps by design end the step where the CPU goes") {
   Rig rig;
   SECTION("ecall from user mode: at stvec") {
