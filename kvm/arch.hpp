@@ -239,6 +239,10 @@ public:
   virtual std::string_view breakpoint_name() const = 0;
   /// The slots that take this kind of point.
   virtual SlotRange slots_for(PointKind kind) const = 0;
+  /// Exceptions have numbers below this (Cpu::exception_entry); 0: none is caught by number.
+  virtual unsigned exceptions() const { return 0; }
+  /// I/O ports, beside memory.
+  virtual bool has_ports() const { return false; }
   /// Cuts a watched range into slots; empty when they cannot cover it.
   virtual std::vector<Slot>
   split_watch(PointKind kind, std::uint64_t address, std::uint64_t length) const = 0;

@@ -99,7 +99,7 @@ private:
   Verdict hold_others(VcpuId id);
   std::optional<Verdict> without_entry(VcpuId id);
   Result<StepPlan> begin_step(VcpuId id);
-  bool at_foretold_end(std::uint64_t pc) const;
+  Result<bool> at_foretold_end(VcpuId id) const;
   Result<Verdict> take_trap(VcpuId id, const Trap& trap);
   Result<Verdict> take_step(VcpuId id);
   Result<bool> steps_on(VcpuId id);

@@ -41,10 +41,17 @@ Result<StepPlan> Engine::begin_step(VcpuId id) {
   return vmm_.cpu(id).begin_step();
 }
 
-bool Engine::at_foretold_end(std::uint64_t pc) const {
+/// By its address, or by its memory: an instruction that changes the page tables may show what
+/// comes next elsewhere, as Linux does when it turns paging on.
+Result<bool> Engine::at_foretold_end(VcpuId id) const {
   if (!alone_ || !alone_->foretold) return false;
+  Cpu& cpu = vmm_.cpu(id);
+  const std::uint64_t pc = TRY(cpu.pc()).value;
   const auto& ends = alone_->foretold->ends;
-  return std::find(ends.begin(), ends.end(), pc) != ends.end();
+  if (std::find(ends.begin(), ends.end(), pc) != ends.end()) return true;
+  auto where = cpu.translate(Address{pc});
+  if (!where && where.error().code == Code::kernel) return where.error();
+  return where && sites_.temporary_at(where->physical);
 }
 
 /// True when the step that was asked for is done already, without entering the guest.
@@ -181,7 +188,7 @@ Verdict Engine::on_trap(VcpuId id, const Trap& trap) {
 Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
   VcpuRun& run = runs_[index(id)];
   const bool slot_ended = run.end_slot && (trap.slots >> *run.end_slot & 1) != 0;
-  const bool foretold = trap.software && at_foretold_end(TRY(vmm_.cpu(id).pc()).value);
+  const bool foretold = trap.software && TRY(at_foretold_end(id));
   const bool step_ended = trap.stepped || (run.stepping && (slot_ended || foretold));
   bool at_site = trap.slots != 0 && TRY(add_slot_hits(id, trap.slots));
   const bool ours = trap.software && TRY(patched_at_pc(id));

@@ -40,6 +40,7 @@ Result<bool> Engine::add_execution_hits(VcpuId id) {
     } else {
       continue;
     }
+    if (run.passed != pc.value) run.passed_slots = 0; // those are of an earlier round
     run.passed = pc.value;
   }
   return any;

@@ -160,7 +160,9 @@ Status Sites::restore(GuestMemory& memory, GuestPhys at) {
   const Patch lifted = patches_.at(at.value);
   TRY(install(memory, at));
   Patch& patch = patches_.at(at.value);
-  patch.overwritten = lifted.overwritten || patch.original != lifted.original;
+  patch.overwritten = lifted.overwritten || patch.size != lifted.size ||
+                      !std::equal(patch.original.begin(), patch.original.begin() + patch.size,
+                                  lifted.original.begin()); // behind those it may write as it likes
   return Done{};
 }
 

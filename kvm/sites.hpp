@@ -90,6 +90,10 @@ public:
   /// stands already. Only while every vCPU is parked.
   Status extend(GuestMemory& memory, GuestPhys at);
   void retract(GuestMemory& memory);
+  bool temporary_at(GuestPhys at) const {
+    const auto found = patches_.find(at.value);
+    return found != patches_.end() && found->second.temporary;
+  }
 
   /// Reads show the guest's bytes, writes keep the instruction: `data` is what was read at, or is
   /// to be written to, `at`. Any thread while the guest runs.

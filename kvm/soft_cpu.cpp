@@ -157,12 +157,10 @@ Result<Bytes> SoftCpu::code_at(std::uint64_t at, std::size_t length) {
   return out;
 }
 
-Result<StepPlan> SoftCpu::end_behind(std::uint64_t pc, unsigned length, std::uint64_t handler) {
+Result<StepPlan> SoftCpu::end_at(std::uint64_t next, std::uint64_t handler) {
   StepPlan plan;
-  plan.ends[0] = pc + length;
-  auto next = translate(Address{pc + length});
-  if (!next && next.error().code == Code::kernel) return next.error();
-  if (!next) plan.ends[1] = handler;
+  plan.ends[0] = next;
+  if (TRY(code_at(next, 1)).empty()) plan.ends[1] = handler;
   return plan;
 }
 

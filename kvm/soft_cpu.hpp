@@ -61,9 +61,8 @@ protected:
   virtual Status store(std::uint64_t id, std::uint64_t value);
   /// Up to `length` bytes at a virtual address: fewer before a hole.
   Result<Bytes> code_at(std::uint64_t at, std::size_t length);
-  /// A step that ends behind the instruction at pc, which is `length` bytes long. Where no code is
-  /// yet, the fault ends it, at `handler`.
-  Result<StepPlan> end_behind(std::uint64_t pc, unsigned length, std::uint64_t handler);
+  /// A step that ends at `next`. Where no code is yet, the fault ends it, at `handler`.
+  Result<StepPlan> end_at(std::uint64_t next, std::uint64_t handler);
   void step_begins(std::uint64_t pc) { stepped_from_ = pc; }
 
   Vcpu& vcpu_;

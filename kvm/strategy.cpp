@@ -52,8 +52,8 @@ bool Sites::take_slot(const Slot& slot, Plan& plan, Placement& placement) const 
   return free && take(*free);
 }
 
-/// The numbers that each kind of catchpoint can have (SDM vol. 1, 19.3; vol. 3, 6.2).
-Status check_catch(const Point& point) {
+/// The numbers that each kind of catchpoint can have (I/O ports: SDM vol. 1, 19.3).
+Status check_catch(const Point& point, const Arch& arch) {
   std::uint64_t numbers = 0; // 0: all of 64 bits
   switch (point.kind) {
   case PointKind::port:
@@ -63,10 +63,17 @@ Status check_catch(const Point& point) {
     numbers = std::uint64_t{1} << 32;
     break;
   case PointKind::exception:
-    numbers = 32;
+    numbers = arch.exceptions();
     break;
   default:
     break;
+  }
+  const bool missing = (point.kind == PointKind::port && !arch.has_ports()) ||
+                       (point.kind == PointKind::exception && numbers == 0);
+  if (missing) {
+    return Error{Code::unsupported,
+                 fmt::format("{}: {} has no {} that could be caught by number", describe(point),
+                             arch.info().name, name(point.kind))};
   }
   const std::uint64_t last = point.at.value + (point.length - 1);
   if (point.length == 0 || last < point.at.value || (numbers != 0 && last >= numbers)) {
@@ -308,7 +315,7 @@ Result<Sites::Plan> Sites::plan(const std::vector<Site>& sites, const Guest* gue
   }
   for (std::size_t i = 0; i < sites.size(); ++i) {
     const PointKind kind = sites[i].point.kind;
-    if (is_catch(kind)) TRY(check_catch(sites[i].point));
+    if (is_catch(kind)) TRY(check_catch(sites[i].point, arch_));
     if (kind == PointKind::software || kind == PointKind::exception) {
       out.placements[i] = TRY(place_software(sites[i], out, guest));
     } else if (is_catch(kind)) {

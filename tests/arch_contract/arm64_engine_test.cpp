@@ -124,6 +124,21 @@ TEST_CASE("69: a step over a watched store reports it once and moves on") {
   CHECK(rig.vmm.ram[data] == std::byte{1});
 }
 
+TEST_CASE("69: a store that is watched and has a point is told of as both, each time round") {
+  Rig rig({a64::add_x1_1, a64::str_x1_x2, a64::branch(-2)});
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, data, 8)));
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry + 4)));
+  for (int round = 1; round <= 3; ++round) {
+    INFO("round " << round);
+    rig.go(Motion::run);
+    CHECK(rig.last<HitPoint>() != nullptr);
+    CHECK(rig.last<HitWatch>() == nullptr);
+    rig.go(Motion::run);
+    CHECK(rig.last<HitWatch>() != nullptr);
+    CHECK(rig.pc() == entry + 4);
+  }
+}
+
 TEST_CASE("69: a read watch stops at loads alone") {
   Rig rig({a64::str_x1_x2, a64::add_x1_1, a64::ldrb_w1_x2, a64::branch(-3)});
   REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::read, data, 1)));
@@ -263,6 +278,16 @@ TEST_CASE("exceptions are caught at the vectors, with their syndrome") {
   CHECK(rig.pc() == vectors + 0x200);
   rig.go(Motion::step);
   CHECK(rig.pc() == entry + 4);
+}
+
+TEST_CASE("catchpoints for what arm64 has not are refused, not kept for ever") {
+  Rig rig({a64::nop});
+  for (const Point& none :
+       {at(PointKind::port, 0x3f8, 1), at(PointKind::exception, 16, 1), at(PointKind::msr, 0, 1)}) {
+    INFO(describe(none));
+    CHECK_FALSE(rig.engine.insert(VcpuId{0}, none));
+  }
+  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::exception, 15, 1)));
 }
 
 TEST_CASE("any ioctl may fail at any moment: a stop that says so, and no trace in guest memory") {

@@ -194,6 +194,25 @@ TEST_CASE("85 riscv64: hardware points are refused by name; watches compare") {
   CHECK_FALSE(rig.cpu().arm(DebugPlan{.step = true}));
 }
 
+TEST_CASE("riscv64: a return to code that is not there yet ends where its fault goes") {
+  Rig rig;
+  rig.code({sret, nop});
+  rig.put<Word>(handler, {nop, nop, jal(0, 0)});
+  rig.kernel.csr(rig.fd(), Csr::stvec) = handler;
+  rig.kernel.csr(rig.fd(), Csr::sepc) = 0x200000; // beyond memory
+  rig.kernel.before_instruction = [&](Fd, std::uint64_t) {
+    if (rig.kernel.executed > 100) rig.engine.interrupt({});
+  };
+  CHECK(rig.step() == handler);
+  CHECK(rig.ram == rig.original);
+}
+
+TEST_CASE("riscv64: exceptions and ports are not caught by number") {
+  Rig rig;
+  CHECK_FALSE(rig.insert(PointKind::exception, 3));
+  CHECK_FALSE(rig.insert(PointKind::port, 0x3f8));
+}
+
 TEST_CASE("riscv64: traps by design end the step where the CPU goes") {
   Rig rig;
   SECTION("ecall from user mode: at stvec") {

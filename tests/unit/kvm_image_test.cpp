@@ -141,6 +141,19 @@ TEST_CASE("a bare ELF64 starts in 64-bit mode, a bare ELF32 in 32-bit mode") {
   CHECK(small->entry_kind == Image::Entry::protected32);
 }
 
+TEST_CASE("a Xen note is nothing to an arm64 image") {
+  Elf64 elf;
+  elf.header.e_machine = EM_AARCH64;
+  elf.header.e_entry = 0x40000000;
+  elf.load(0x40000000);
+  elf.note(xen_note(18, 0x40000010));
+  const Bytes file = elf.file();
+  auto image = parse_image(file, ByContent{}, machine_arm64);
+  if (!image) FAIL(image.error().what);
+  CHECK(image->entry == 0x40000000);
+  CHECK(image->entry_kind == Image::Entry::arm64);
+}
+
 TEST_CASE("a Xen note with a 32-bit entry makes it a PVH image, of either class") {
   Elf64 elf;
   elf.header.e_entry = 0xffffffff81000000; // virtual: not where it starts

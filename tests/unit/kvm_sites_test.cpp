@@ -216,6 +216,21 @@ TEST_CASE("an instruction that the guest wrote over is put back and guarded from
   CHECK(rig.ram[0x1000] == std::byte{0x77});
 }
 
+TEST_CASE("a step that writes behind a lifted instruction has not written over it") {
+  HostFacts facts = hardware();
+  facts.hardware_exec = false;
+  facts.write_protect = true;
+  Rig rig(facts);
+  rig.have({software(0x11000)});
+  for (const std::uint64_t written : {0x1001, 0x1000}) {
+    rig.sites.lift(rig.memory, GuestPhys{0x1000});
+    rig.ram[written] = std::byte{0x77};
+    REQUIRE(rig.sites.restore(rig.memory, GuestPhys{0x1000}));
+    REQUIRE(rig.place());
+    CHECK(rig.of(software(0x11000)).guarded == (written == 0x1000));
+  }
+}
+
 TEST_CASE("an instruction follows its page tables, and stays while others are in use") {
   Rig rig(hardware());
   std::uint64_t root = 0x5000, physical = 0x1000;

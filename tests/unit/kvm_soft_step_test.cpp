@@ -82,6 +82,24 @@ TEST_CASE("80 soft step: through a range, jumps and calls included") {
   CHECK(rig.ram == rig.original);
 }
 
+TEST_CASE("80 soft step: an instruction that turns paging on ends where its successor is then") {
+  constexpr std::uint64_t alias = 0x40000000, root = 0x8000, middle = 0x9000, last = 0xa000;
+  constexpr std::uint64_t pointer = 1, page = 0xcf; // V; V, R, W, X, A, D
+  Rig rig;
+  rig.code({nop, nop, nop});
+  rig.put<std::uint64_t>(root + 8, {middle >> 2 | pointer});
+  rig.put<std::uint64_t>(middle, {last >> 2 | pointer});
+  rig.put<std::uint64_t>(last + 8, {entry >> 2 | page});
+  rig.kernel.csr(rig.fd(), Csr::stvec) = alias + entry + 4; // as Linux has it at that moment
+  rig.kernel.before_instruction = [&](Fd fd, std::uint64_t pc) {
+    if (pc == entry + 4) rig.kernel.csr(fd, Csr::satp) = std::uint64_t{8} << 60 | root >> 12;
+    if (rig.kernel.executed > 100) rig.engine.interrupt({});
+  };
+  CHECK(rig.step() == alias + entry + 4);
+  CHECK(rig.ram == rig.original);
+  CHECK(rig.step() == alias + entry + 8);
+}
+
 TEST_CASE("80 soft step: LR to SC runs as a whole, and succeeds") {
   Rig rig;
   rig.code({lr_d(t0, a1), bne(t0, a2, 16), sc_d(t1, a0, a1), bne(t1, 0, -12), nop, nop});

@@ -25,6 +25,7 @@ public:
     return code.size() < brk.size() ? ByteView{} : ByteView(brk);
   }
   std::string_view breakpoint_name() const override { return "brk"; }
+  unsigned exceptions() const override { return 16; } // entries of the vector table
   SlotRange slots_for(PointKind kind) const override { return is_watch(kind) ? watch_ : exec_; }
   std::vector<Slot>
   split_watch(PointKind kind, std::uint64_t address, std::uint64_t length) const override {

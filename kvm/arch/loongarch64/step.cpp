@@ -36,8 +36,7 @@ Result<StepPlan> LoongArchCpu::return_from_exception() {
   StepPlan plan;
   if ((crmd & crmd_plv) != 0) return end_at_vector(ecode_privilege);
   if ((refill & tlbrera_is_refill) == 0) {
-    plan.ends[0] = TRY(get(csr(Csr::era)));
-    return plan;
+    return end_at(TRY(get(csr(Csr::era))), TRY(vector(ecode_fetch_invalid)));
   }
   const std::uint64_t saved = TRY(get(csr(Csr::tlbrprmd)));
   std::uint64_t next = crmd & ~(crmd_plv | crmd_ie | crmd_da | crmd_we);
@@ -110,7 +109,7 @@ Result<StepPlan> LoongArchCpu::begin_step() {
     }
     return end_at_vector(ecode_privilege);
   }
-  return end_behind(at, instruction_bytes, TRY(vector(ecode_fetch_invalid)));
+  return end_at(at + instruction_bytes, TRY(vector(ecode_fetch_invalid)));
 }
 
 } // namespace kdbg::kvm::loongarch64

@@ -68,14 +68,15 @@ Result<StepPlan> RiscvCpu::begin_step() {
     plan.ends[0] = TRY(handler());
     return plan;
   case Kind::sret: // from user mode it is illegal
-    plan.ends[0] = TRY(get(core_mode)) == mode_supervisor
-                       ? TRY(get(csr(Csr::sepc))) & ~std::uint64_t{1}
-                       : TRY(handler());
+    if (TRY(get(core_mode)) == mode_supervisor) {
+      return end_at(TRY(get(csr(Csr::sepc))) & ~std::uint64_t{1}, TRY(handler()));
+    }
+    plan.ends[0] = TRY(handler());
     return plan;
   default:
     return carry_out(found, at);
   }
-  return end_behind(at, found.length, TRY(handler()));
+  return end_at(at + found.length, TRY(handler()));
 }
 
 } // namespace kdbg::kvm::riscv64

@@ -18,6 +18,8 @@ public:
   ByteView breakpoint_instruction(ByteView) const override { return int3; }
   std::string_view breakpoint_name() const override { return "int3"; }
   SlotRange slots_for(PointKind) const override { return {0, slots}; }
+  unsigned exceptions() const override { return 32; } // SDM vol. 3, 6.2
+  bool has_ports() const override { return true; }
 
   std::vector<Slot>
   split_watch(PointKind kind, std::uint64_t address, std::uint64_t length) const override {

@@ -140,7 +140,7 @@ Status Virt::load(Ram& memory) {
                              parts_.files.command_line.size(), command_line_most)};
   }
   tree_ = (end - tree_room) & ~(large_page - 1);
-  if (tree_ < ram) tree_ = end - tree_room;
+  if (tree_ == ram) tree_ = std::min(end, ram + large_page) - tree_room; // the image begins there
   std::uint64_t initrd = 0;
   if (!parts_.files.initrd.empty()) {
     initrd = TRY(place_initrd(parts_.image, parts_.files.initrd.size(), tree_));

@@ -1,5 +1,6 @@
 #include "kvm/machine/arm64/gic.hpp"
 
+#include <fmt/format.h>
 #include <linux/kvm.h>
 
 namespace kdbg::kvm {
@@ -25,9 +26,19 @@ constexpr std::uint64_t initialise = 0;
 
 // Registers of the distributor, and of a redistributor's second frame: one bit per interrupt (Arm
 // IHI 0069, 12.9 and 12.11).
-constexpr std::uint32_t ctlr = 0x0, clear_enable = 0x180, set_pending = 0x200, clear_active = 0x380,
-                        priority = 0x400, configuration = 0xc00, private_frame = 0x10000;
+constexpr std::uint32_t ctlr = 0x0, clear_enable = 0x180, set_pending = 0x200,
+                        clear_pending = 0x280, clear_active = 0x380, priority = 0x400,
+                        configuration = 0xc00, private_frame = 0x10000;
 constexpr std::uint32_t v2_priority_mask = 0x4, v2_control = 0x0;
+
+/// How 32 interrupts are made not pending: userspace's writes of a GICv3's ISPENDR are the new
+/// state, and those of its ICPENDR are ignored; a GICv2's set and clear as the guest's do.
+struct Pending {
+  std::uint32_t at, none;
+};
+constexpr Pending nothing_pending(unsigned version) {
+  return version == 3 ? Pending{set_pending, 0} : Pending{clear_pending, ~0u};
+}
 
 /// ICC_*_EL1 as op0, op1, CRn, CRm, op2 of an MRS.
 constexpr std::uint64_t icc(unsigned crn, unsigned crm, unsigned op2) {
@@ -61,7 +72,7 @@ Status Gic::set_register(std::uint32_t group, std::uint64_t attribute, std::uint
   return Done{};
 }
 
-Status Gic::create(Fd vm) {
+Status Gic::create(Fd vm, std::size_t vcpus) {
   kvm_create_device request{KVM_DEV_TYPE_ARM_VGIC_V3, 0, 0};
   version_ = 3;
   if (!kernel_.ioctl(vm, KVM_CREATE_DEVICE, &request)) {
@@ -70,7 +81,10 @@ Status Gic::create(Fd vm) {
     TRY(kernel_.ioctl(vm, KVM_CREATE_DEVICE, &request));
   }
   device_ = static_cast<Fd>(request.fd);
-  return Done{};
+  if (version_ == 3 || vcpus <= most_v2) return Done{};
+  return Error{Code::bad_request,
+               fmt::format("{} vCPUs: this host's KVM has a GICv2 alone, which serves at most {}",
+                           vcpus, most_v2)};
 }
 
 Status Gic::complete(std::size_t vcpus) {
@@ -103,13 +117,14 @@ Status Gic::reset(std::span<const std::uint64_t> affinities) {
 
 Status Gic::reset_shared(std::uint64_t affinity) {
   const std::uint64_t cpu = version_ == 3 ? affinity << 32 : 0;
+  const Pending pending = nothing_pending(version_);
   const auto write = [&](std::uint32_t at, std::uint32_t value) {
     return set_register(distributor_registers, cpu | at, value);
   };
   TRY(write(ctlr, 0));
   for (std::uint32_t n = 1; n < interrupts / 32; ++n) { // the first 32 are each CPU's own
     TRY(write(clear_enable + 4 * n, ~0u));
-    TRY(write(set_pending + 4 * n, 0));
+    TRY(write(pending.at + 4 * n, pending.none));
     TRY(write(clear_active + 4 * n, ~0u));
   }
   for (std::uint32_t n = 8; n < interrupts / 4; ++n) {
@@ -123,13 +138,14 @@ Status Gic::reset_shared(std::uint64_t affinity) {
 
 Status Gic::reset_private(std::uint64_t affinity) {
   const bool v3 = version_ == 3;
+  const Pending pending = nothing_pending(version_);
   const std::uint32_t group = v3 ? redistributor_registers : distributor_registers;
   const std::uint64_t cpu = affinity << 32 | (v3 ? private_frame : 0);
   const auto write = [&](std::uint32_t at, std::uint32_t value) {
     return set_register(group, cpu | at, value);
   };
   TRY(write(clear_enable, ~0u));
-  TRY(write(set_pending, 0));
+  TRY(write(pending.at, pending.none));
   TRY(write(clear_active, ~0u));
   for (std::uint32_t n = 0; n < 8; ++n) {
     TRY(write(priority + 4 * n, 0));

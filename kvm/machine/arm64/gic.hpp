@@ -10,6 +10,7 @@ public:
   static constexpr std::uint64_t distributor = 0x08000000, cpu_interface = 0x08010000,
                                  redistributors = 0x080a0000, redistributor_size = 0x20000;
   static constexpr std::uint32_t interrupts = 96; ///< of all kinds
+  static constexpr std::size_t most_v2 = 8;       ///< vCPUs that a GICv2 serves
 
   explicit Gic(Kernel& kernel) : kernel_(kernel) {}
   ~Gic();
@@ -17,7 +18,7 @@ public:
   Gic& operator=(const Gic&) = delete;
 
   /// Before the vCPUs.
-  Status create(Fd vm);
+  Status create(Fd vm, std::size_t vcpus);
   /// After them.
   Status complete(std::size_t vcpus);
   /// As it came out of `complete`. `affinities`: MPIDR_EL1's fields of each vCPU.

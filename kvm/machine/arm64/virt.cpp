@@ -60,7 +60,7 @@ Result<unsigned long> Virt::vm_type(Fd kvm) {
 
 Status Virt::begin(Fd, Fd vm) {
   vm_ = vm;
-  return parts_.options.irqchip ? gic_.create(vm) : Status{Done{}};
+  return parts_.options.irqchip ? gic_.create(vm, parts_.options.vcpus) : Status{Done{}};
 }
 
 Status Virt::add_vcpu(Vcpu& vcpu) {

@@ -96,7 +96,7 @@ Result<Image> parse_elf(ByteView file, std::uint16_t machine, Notes notes) {
       TRY(add_segment(image, fmt::format("segment {}", i),
                       {found[i].physical, found[i].memory_size, bytes}));
     }
-    if (found[i].type != PT_NOTE || notes == Notes::ignored) continue;
+    if (found[i].type != PT_NOTE || notes == Notes::ignored || machine != EM_X86_64) continue;
     const ByteView bytes = TRY(contents(file, found[i], i));
     if (auto entry = pvh_entry(bytes)) {
       image.entry = *entry;
