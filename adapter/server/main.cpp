@@ -138,6 +138,9 @@ private:
     image_ = TRY(kvm::parse_image(file_, format_of(options_), family.elf_machine));
     if (!options_.initrd.empty()) initrd_ = TRY(read_file(options_.initrd));
     files_ = {initrd_, options_.append, options_.image, options_.initrd};
+    if (!options_.debug_port.empty() && family.elf_machine != kvm::machine_x86_64) {
+      return Error{Code::bad_request, "--debug-port: only x86 has ports"};
+    }
     if (!options_.debug_port.empty()) debug_port_ = TRY(Console::open(io_, options_.debug_port));
     failure_ = exit_no_kvm;
     facts_ = TRY(family.probe(*kernel_));

@@ -24,7 +24,7 @@ constexpr const char* footer = R"(Examples:
       what this host's KVM can really do for a debugger
 
 Exit codes:
-  the guest's own status when it left by port 0xf4, 0 when it powered off or
+  the guest's own status when it left by port 0xf4 (arm64: the test device), 0 when it powered off or
   when the debugger on stdio left, 1 the guest could not be started or the server failed, 2 wrong usage,
   3 no usable /dev/kvm, 128+N ended by signal N)";
 
@@ -38,13 +38,15 @@ void add_run(CLI::App& run, RunOptions& o) {
       "--flat", o.flat,
       "IMAGE is a flat binary: load it at this address (0x7c00 for a boot sector) and "
       "start it in real mode, DL=0x80, at 0000:ADDR, or at ADDR/16:ADDR%16 from "
-      "0x10000 on; interrupts are off and no BIOS service does anything");
-  run.add_flag("--firmware", o.firmware,
-               "IMAGE is firmware: read-only memory that ends at 4 GiB, its last 256 KiB also in "
-               "RAM below 1 MiB; starts at the reset vector")
+      "0x10000 on; interrupts are off and no BIOS service does anything. On arm64: at EL1, the MMU "
+      "off");
+  run.add_flag(
+         "--firmware", o.firmware,
+         "x86: IMAGE is firmware: read-only memory that ends at 4 GiB, its last 256 KiB also in "
+         "RAM below 1 MiB; starts at the reset vector")
       ->excludes(flat);
   run.add_option("--debug-port", o.debug_port,
-                 "write what firmware says on port 0x402 to this file; default: no such port");
+                 "x86: write what firmware says on port 0x402 to this file; default: no such port");
   run.add_option("--cpus", o.cpus, "number of vCPUs")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
@@ -63,10 +65,10 @@ void add_run(CLI::App& run, RunOptions& o) {
                  "kernel: PIC, IOAPIC, LAPIC and PIT; none: HLT ends a vCPU, and every vCPU starts "
                  "at the entry. Default: none for bare ELF images, else kernel")
       ->check(CLI::IsMember({"kernel", "none"}));
-  run.add_option(
-      "--console", o.console,
-      "the guest's serial port COM1: stdio, pty, none or a file name. Default: stdio, or none "
-      "with --listen stdio");
+  run.add_option("--console", o.console,
+                 "the guest's serial port (COM1, or arm64's PL011): stdio, pty, none or a file "
+                 "name. Default: stdio, or none "
+                 "with --listen stdio");
   run.add_option(
          "--kill", o.kill,
          "what gdb's kill does: detach (under extended-remote: hold for the next run), pause or "

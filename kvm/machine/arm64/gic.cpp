@@ -105,7 +105,8 @@ Status Gic::complete(std::size_t vcpus) {
   return Done{};
 }
 
-/// KVM has no reset of its own for it: every register goes back to what it is after a reset.
+/// KVM has no reset of its own for it. What was enabled, raised or taken goes back to what it is
+/// after a reset; groups and routes stay, which whoever enables an interrupt sets first.
 Status Gic::reset(std::span<const std::uint64_t> affinities) {
   if (device_ == Fd::none) return Done{};
   TRY(reset_shared(affinities.front()));
