@@ -123,7 +123,7 @@ class Machine:
             try:
                 client = (QemuClient(self.address, self.process, **options) if Settings.qemu
                           else Client(self.address, **options))
-                client.no_slots = missing("hardware_exec")
+                client.no_slots = Settings.probe is not None and missing("hardware_exec")
                 self.clients.append(client)
                 return client
             except (FileNotFoundError, ConnectionRefusedError):

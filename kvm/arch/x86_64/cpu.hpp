@@ -127,7 +127,6 @@ private:
   std::optional<DebugRegs> lingering_;
   std::uint64_t entered_at_ = 0; ///< rip when that was armed
   bool step_cut_ = false;        ///< the step under way had another exit than its trap
-  bool first_entry_ = true;      ///< before a reset somebody else may have stepped this vCPU
   bool breakpoint_due_ = false;  ///< a #BP that the guest must still take
 
   /// The machine before the step that is under way.

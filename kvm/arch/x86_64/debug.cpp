@@ -69,8 +69,7 @@ Status X86Cpu::expect_lingering_trap(const DebugPlan& plan) {
   // after a step that the CPU did by itself nothing lingers: a trap of it that came early was
   // dropped
   const bool cut = before_.instruction.exits || step_cut_;
-  const bool first = std::exchange(first_entry_, false);
-  if (plan.step || !((plan_.step && cut) || waits || first)) return Done{};
+  if (plan.step || !((plan_.step && cut) || waits)) return Done{};
   TRY(debug_field(7));
   lingering_ = *debugregs_;
   entered_at_ = regs_->rip;
