@@ -279,13 +279,13 @@ Result<Verdict> Engine::take_step(VcpuId id) {
   }
   const bool alone = alone_.has_value();
   run.off_site = run.alone = run.open = false;
-  run.passed.reset();
   // Arriving at a site is hitting it: the step that ends there and the hit are one stop. A slot
-  // that ended this step has been added already.
+  // that ended this step, or was hit at its end, has been added already.
   const bool arrived = run.motion == Motion::step || sites_.placed().stepping;
   const bool known = std::any_of(run.reasons.begin(), run.reasons.end(), [](const StopReason& r) {
     return std::holds_alternative<HitPoint>(r) || std::holds_alternative<Caught>(r);
   });
+  if (!known) run.passed.reset();
   if (arrived && !known) TRY(add_execution_hits(id));
   if (run.motion == Motion::step && !TRY(steps_on(id))) {
     run.reasons.emplace_back(Stepped{});

@@ -275,6 +275,9 @@ int ScriptedKernel::step(Vcpu& vcpu) {
   }
   const bool stepped = (vcpu.debug.control & debug_single_step) != 0;
   if (!step_holds) vcpu.debug.control &= ~debug_single_step;
+  if (stepped && step_tells_slots && (vcpu.debug.control & debug_use_hw_bp) != 0) {
+    watched |= exec_bits(vcpu.debug, regs.rip);
+  }
   if (stepped || watched != 0)
     return debug_exit(vcpu, db, dr6_fixed | watched | (stepped ? dr6_bs : 0));
   return 0;

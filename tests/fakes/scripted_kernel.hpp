@@ -23,7 +23,8 @@ public:
   // What kind of KVM this is.
   bool int3_exits = true, int3_fails_emulation = false, watches_fire = true,
        honours_resume_flag = true;
-  bool step_holds = true; ///< SINGLESTEP stays armed after a step
+  bool step_holds = true;        ///< SINGLESTEP stays armed after a step
+  bool step_tells_slots = false; ///< a step onto an execution slot has both causes, as on a VMX
   bool squashes_out_step = false;
   std::vector<std::uint64_t> read_only; ///< pages whose writes exit as MMIO, undone
   bool fails_on_read_only = false;      ///< cannot emulate such a write

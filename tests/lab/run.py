@@ -139,7 +139,7 @@ def attach_outside(lab, build, port):
         return f"SKIP {name}: {program} is not installed"
     except subprocess.TimeoutExpired:
         return f"FAIL {name}: not done after 120 s"
-    said = done.stdout.splitlines()
+    said = (done.stdout + done.stderr).splitlines()
     wanted = [line[2:] for line in script.read_text().splitlines() if line.startswith("#=")]
     missing = [text for text in wanted if not any(re.search(text.strip(), line) for line in said)]
     if not missing and not done.returncode:

@@ -124,6 +124,20 @@ TEST_CASE("a step executes one instruction, also off a site and onto one") {
   }
 }
 
+TEST_CASE("a step onto a slot is one stop, whether or not its exit tells of both") {
+  const bool both = GENERATE(false, true);
+  Rig rig(hardware(), {0x90, 0x90, 0x90, 0xf4});
+  rig.vmm.kernel.step_tells_slots = both;
+  rig.vmm.kernel.honours_resume_flag = false;
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, entry + 1)));
+  REQUIRE(rig.resume(Motion::step));
+  CHECK(rig.vmm.rip() == entry + 1);
+  REQUIRE(rig.last<HitPoint>() != nullptr);
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.vmm.rip() == entry + 4); // at the end, not told of the point again
+  CHECK(rig.last<HitPoint>() == nullptr);
+}
+
 TEST_CASE("a watch reports old and new value, by slot and by stepping") {
   for (const HostFacts& facts : {hardware(), emulating()}) {
     Rig rig(facts, {0x90, 0xff, 0x07, 0x90, 0xeb, 0xfa}); // nop; inc dword [rdi]; nop; jmp
