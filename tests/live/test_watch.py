@@ -185,7 +185,7 @@ def value_is_written_once():
         equal(machine.console(), "spin\ncounter=00000000\n", "console")
 
 
-@case(needs=["data_watch"])
+@case(ids=[3], needs=["data_watch"])
 def watch_costs_nothing_in_hardware():
     """A watch that is not hit lets the guest run on at speed."""
     with Machine("spin") as machine:
