@@ -83,7 +83,7 @@ class Bochs:
         if plugins is not None:
             environment = environment | {"LTDL_LIBRARY_PATH": str(plugins)}
         with socket.create_server(("127.0.0.1", 0)) as listener, open(room / "out", "wb") as out:
-            listener.settimeout(30)
+            listener.settimeout(120)  # of a busy machine
             (room / "bochsrc").write_text(SETTINGS.format(
                 share=share, model=self.model, memory=lab.memory, port=listener.getsockname()[1],
                 cylinders=len(content) // CYLINDER))

@@ -36,9 +36,9 @@ class Apt:
     def __init__(self, architecture, cache):
         self.architecture, self.cache = architecture, cache
         self.native = architecture == MACHINES.get(platform.machine())
-        self.options = []
+        self.options = ["-o", "Acquire::Retries=5"]
         if os.geteuid() == 0:
-            self.options = ["-o", "APT::Sandbox::User=root"]  # the cache may be closed to others
+            self.options += ["-o", "APT::Sandbox::User=root"]  # the cache may be closed to others
         if not self.native:
             self.root = cache / f"apt-{architecture}"
             self.options += ["-o", f"Dir::State={self.root}/lib", "-o", f"Dir::Cache={self.root}/cache",

@@ -54,7 +54,7 @@ def download(folder):
     say(f"downloading {package} (about 26 MB, once)")
     with tempfile.TemporaryDirectory(dir=folder) as room:
         os.chmod(room, 0o777)  # apt may download as another user
-        run("apt-get", "-q", "download", package, cwd=room)
+        run("apt-get", "-q", "-o", "Acquire::Retries=5", "download", package, cwd=room)
         debs = list(Path(room).glob("*.deb"))
         if len(debs) != 1:
             raise Stop(f"apt-get download {package} left {len(debs)} files")
