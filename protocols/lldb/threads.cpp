@@ -1,7 +1,6 @@
 #include "protocols/lldb/threads.hpp"
 
 #include "protocols/gdb/text.hpp"
-#include "protocols/gdb/threads.hpp"
 #include "protocols/lldb/stop_reply.hpp"
 
 #include <nlohmann/json.hpp>
@@ -48,24 +47,11 @@ Answer stop_of_one(Conversation& c, std::string_view arguments) {
   return say(render_vcpu_stop(c, TRY(one_vcpu(c, arguments))));
 }
 
-/// {"thread":N}: what `thread info --json` shows.
-Answer extended_info(Conversation& c, std::string_view arguments) {
-  if (arguments.empty()) return say_ok(); // lldb asks so whether there is any
-  const auto asked = nlohmann::json::parse(arguments, nullptr, false);
-  if (!asked.is_object() || !asked.contains("thread") || !asked["thread"].is_number_unsigned()) {
-    return Error{Code::bad_request, "jThreadExtendedInfo takes {\"thread\":number}"};
-  }
-  const VcpuId vcpu = TRY(one_vcpu(c, fmt::format("{:x}", asked["thread"].get<std::uint64_t>())));
-  const nlohmann::json info{{"vcpu", index(vcpu)}, {"state", TRY(gdb::describe_thread(c, vcpu))}};
-  return say(info.dump());
-}
-
 constexpr Row rows[] = {
     {"QListThreadsInStopReply", Row::Match::exact, &list_in_stops},
     {"QThreadSuffixSupported", Row::Match::exact, &take_suffix},
     {"jThreadsInfo", Row::Match::exact, &all_threads, Row::Reply::binary},
     {"qThreadStopInfo", Row::Match::prefix, &stop_of_one},
-    {"jThreadExtendedInfo:", Row::Match::prefix, &extended_info, Row::Reply::binary},
 };
 
 } // namespace
