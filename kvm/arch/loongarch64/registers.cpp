@@ -199,13 +199,6 @@ constexpr auto make_prstatus() {
   return out;
 }
 constexpr auto prstatus = make_prstatus();
-constexpr std::size_t size_of(std::span<const CoreField> fields) {
-  std::size_t size = 0;
-  for (const CoreField& field : fields) {
-    size += field.bytes;
-  }
-  return size;
-}
 static_assert(size_of(prstatus) == 480);
 constexpr CoreNote notes[] = {{"CORE", 1, prstatus}};
 
