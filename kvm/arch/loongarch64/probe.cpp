@@ -2,10 +2,7 @@
 
 #include "kvm/arch/loongarch64/abi.hpp"
 #include "kvm/facts.hpp"
-#include "kvm/small_guest.hpp"
-#include "kvm/watchdog.hpp"
-
-#include <fmt/format.h>
+#include "kvm/soft_probe.hpp"
 
 namespace kdbg::kvm::loongarch64 {
 namespace {
@@ -53,23 +50,10 @@ Status ask_instruction(SmallGuest& guest, HostFacts& facts) {
 /// The breakpoint ends what does not stop before it: it exits whenever debugging is on.
 Status ask_step(SmallGuest& guest, HostFacts& facts) {
   if (facts.breakpoint_word == 0) return Done{};
-  Finding found{.feature = "single step",
-                .arch = "loongarch64",
-                .kernel = "KVM_GUESTDBG_SINGLESTEP is accepted",
-                .observed = "the vCPU ran on to the next breakpoint",
-                .instead = "a step runs alone up to a temporary breakpoint"};
-  if (auto armed = guest.debug(plain_debug_enable | plain_debug_single_step); !armed) {
-    found.kernel = "KVM_GUESTDBG_SINGLESTEP is refused";
-    found.observed = "none";
-    found.error = armed.error().sys_errno;
-  } else {
+  return note_step(guest, facts, "loongarch64", "breakpoint", [&]() -> Result<bool> {
     TRY(run(guest, {addi_a0, addi_a0, facts.breakpoint_word}));
-    if (TRY(stopped_at(guest, SmallGuest::code + 4))) {
-      found.observed = "the vCPU stopped, which kvmdbg makes no use of";
-    }
-  }
-  facts.notes.push_back(describe(found));
-  return Done{};
+    return stopped_at(guest, SmallGuest::code + 4);
+  });
 }
 
 Status ask_breakpoint(SmallGuest& guest, HostFacts& facts) {
@@ -112,57 +96,16 @@ Status ask_speed(SmallGuest& guest, HostFacts& facts) {
   return Done{};
 }
 
-Status ask_everything(Kernel& kernel, HostFacts& facts) {
-  auto guest = TRY(SmallGuest::create(kernel));
-  const Watchdog watchdog(kernel, &guest->vcpu().run_page().immediate_exit,
-                          std::chrono::seconds(2));
-  using Question = Status (*)(SmallGuest&, HostFacts&);
-  constexpr std::pair<const char*, Question> questions[] = {
-      {"breakpoint instruction", ask_instruction},
-      {"single step", ask_step},
-      {"breakpoint", ask_breakpoint},
-      {"the guest's hypercall", ask_own_hypercall},
-      {"speed", ask_speed}};
-  for (const auto& [what, ask] : questions) {
-    if (auto asked = ask(*guest, facts); !asked) {
-      facts.notes.push_back(fmt::format("{}: could not be tried: {} (errno {})", what,
-                                        asked.error().what, asked.error().sys_errno));
-    }
-  }
-  return guest->debug(0);
-}
-
-void explain(HostFacts& facts) {
-  facts.notes.push_back(
-      describe({.feature = "hardware breakpoints and watchpoints",
-                .arch = "loongarch64",
-                .kernel = "no KVM_GUESTDBG_USE_HW in this kernel API",
-                .observed = "none",
-                .instead = "watches compare memory after every instruction, slow"}));
-  facts.notes.emplace_back("interrupts cannot be held off: one that comes during a step is handled "
-                           "before the step ends");
-}
+constexpr Question<SmallGuest> questions[] = {{"breakpoint instruction", ask_instruction},
+                                              {"single step", ask_step},
+                                              {"breakpoint", ask_breakpoint},
+                                              {"the guest's hypercall", ask_own_hypercall},
+                                              {"speed", ask_speed}};
 
 } // namespace
 
 Result<HostFacts> probe(Kernel& kernel) {
-  HostFacts facts;
-  facts.rearm_step = false;
-  facts.guest_debug = TRY(advertised(kernel, KVM_CAP_SET_GUEST_DEBUG)) != 0;
-  facts.readonly_memory = TRY(advertised(kernel, KVM_CAP_READONLY_MEM)) != 0;
-  if (!facts.guest_debug) {
-    facts.notes.push_back(describe({.feature = "guest debugging",
-                                    .arch = "loongarch64",
-                                    .kernel = "KVM_CAP_SET_GUEST_DEBUG is 0",
-                                    .observed = "none",
-                                    .instead = "nothing: it takes Linux 6.10 or newer"}));
-    return facts;
-  }
-  if (auto asked = ask_everything(kernel, facts); !asked) {
-    facts.notes.push_back("probe guest: " + asked.error().what);
-  }
-  explain(facts);
-  return facts;
+  return soft_probe(kernel, "loongarch64", questions);
 }
 
 } // namespace kdbg::kvm::loongarch64
