@@ -5,10 +5,9 @@
 namespace kdbg::kvm {
 namespace {
 
-Status
-ask_guest(Kernel& kernel, std::span<const Question<SmallGuest>> questions, HostFacts& facts) {
-  auto guest = TRY(SmallGuest::create(kernel));
-  const auto leave = [](SmallGuest&) -> Status { return Done{}; }; // each arms what it needs
+Status ask_guest(Kernel& kernel, std::span<const Question<SoftGuest>> questions, HostFacts& facts) {
+  auto guest = TRY(SoftGuest::create(kernel));
+  const auto leave = [](SoftGuest&) -> Status { return Done{}; }; // each arms what it needs
   TRY(ask_all(kernel, *guest, questions, facts, leave));
   return guest->debug(0);
 }
@@ -26,8 +25,15 @@ void explain(HostFacts& facts, std::string_view arch) {
 
 } // namespace
 
+Result<std::unique_ptr<SoftGuest>> SoftGuest::create(Kernel& kernel) {
+  std::unique_ptr<SoftGuest> guest(new SoftGuest(kernel));
+  TRY(guest->create_vm());
+  TRY(guest->create_vcpu());
+  return guest;
+}
+
 Result<HostFacts>
-soft_probe(Kernel& kernel, std::string_view arch, std::span<const Question<SmallGuest>> questions) {
+soft_probe(Kernel& kernel, std::string_view arch, std::span<const Question<SoftGuest>> questions) {
   HostFacts facts;
   facts.rearm_step = false;
   facts.guest_debug = TRY(advertised(kernel, KVM_CAP_SET_GUEST_DEBUG)) != 0;
@@ -47,7 +53,7 @@ soft_probe(Kernel& kernel, std::string_view arch, std::span<const Question<Small
   return facts;
 }
 
-Status note_step(SmallGuest& guest,
+Status note_step(SoftGuest& guest,
                  HostFacts& facts,
                  std::string_view arch,
                  std::string_view breakpoint,

@@ -14,25 +14,25 @@ using Clock = std::chrono::steady_clock;
 
 /// Runs `code` at privilege level 0 in direct addressing. What does not stop before ends in a
 /// store to where no memory is.
-Status run(SmallGuest& guest, std::vector<std::uint32_t> code, std::uint64_t in_a0 = 0) {
+Status run(SoftGuest& guest, std::vector<std::uint32_t> code, std::uint64_t in_a0 = 0) {
   code.push_back(store_to_a1);
   code.push_back(jump_to_itself);
-  TRY(guest.put(SmallGuest::code, code));
+  TRY(guest.put(SoftGuest::code, code));
   TRY(guest.set(csr(Csr::crmd), crmd_da));
   Regs regs{};
-  regs.pc = SmallGuest::code;
+  regs.pc = SoftGuest::code;
   regs.gpr[a0] = in_a0;
-  regs.gpr[a1] = SmallGuest::mmio;
+  regs.gpr[a1] = SoftGuest::mmio;
   TRY(guest.vcpu().set(set_regs, regs));
   TRY(guest.run());
   return Done{};
 }
 
-Result<bool> stopped_at(SmallGuest& guest, std::uint64_t pc) {
+Result<bool> stopped_at(SoftGuest& guest, std::uint64_t pc) {
   return guest.exited_by(KVM_EXIT_DEBUG) && TRY(guest.vcpu().get<Regs>(get_regs)).pc == pc;
 }
 
-Status ask_instruction(SmallGuest& guest, HostFacts& facts) {
+Status ask_instruction(SoftGuest& guest, HostFacts& facts) {
   auto word = guest.get(debug_instruction);
   if (word) {
     facts.breakpoint_word = static_cast<std::uint32_t>(*word);
@@ -48,19 +48,19 @@ Status ask_instruction(SmallGuest& guest, HostFacts& facts) {
 }
 
 /// The breakpoint ends what does not stop before it: it exits whenever debugging is on.
-Status ask_step(SmallGuest& guest, HostFacts& facts) {
+Status ask_step(SoftGuest& guest, HostFacts& facts) {
   if (facts.breakpoint_word == 0) return Done{};
   return note_step(guest, facts, "loongarch64", "breakpoint", [&]() -> Result<bool> {
     TRY(run(guest, {addi_a0, addi_a0, facts.breakpoint_word}));
-    return stopped_at(guest, SmallGuest::code + 4);
+    return stopped_at(guest, SoftGuest::code + 4);
   });
 }
 
-Status ask_breakpoint(SmallGuest& guest, HostFacts& facts) {
+Status ask_breakpoint(SoftGuest& guest, HostFacts& facts) {
   if (facts.breakpoint_word == 0) return Done{};
   TRY(guest.debug(plain_debug_enable | plain_debug_use_sw_bp));
   TRY(run(guest, {addi_a0, facts.breakpoint_word}));
-  facts.breakpoint_exit = facts.soft_step = TRY(stopped_at(guest, SmallGuest::code + 4));
+  facts.breakpoint_exit = facts.soft_step = TRY(stopped_at(guest, SoftGuest::code + 4));
   if (facts.breakpoint_exit) return Done{};
   facts.notes.push_back(describe({.feature = "software breakpoints",
                                   .arch = "loongarch64",
@@ -71,7 +71,7 @@ Status ask_breakpoint(SmallGuest& guest, HostFacts& facts) {
 }
 
 /// With debugging off it is an unknown hypercall: as such it is handed on while debugging is on.
-Status ask_own_hypercall(SmallGuest& guest, HostFacts& facts) {
+Status ask_own_hypercall(SoftGuest& guest, HostFacts& facts) {
   if (facts.breakpoint_word == 0) return Done{};
   TRY(guest.debug(0));
   TRY(run(guest, {addi_a0, facts.breakpoint_word}));
@@ -86,7 +86,7 @@ Status ask_own_hypercall(SmallGuest& guest, HostFacts& facts) {
   return Done{};
 }
 
-Status ask_speed(SmallGuest& guest, HostFacts& facts) {
+Status ask_speed(SoftGuest& guest, HostFacts& facts) {
   constexpr std::uint64_t iterations = 0x4000;
   TRY(guest.debug(0));
   const auto start = Clock::now();
@@ -96,11 +96,11 @@ Status ask_speed(SmallGuest& guest, HostFacts& facts) {
   return Done{};
 }
 
-constexpr Question<SmallGuest> questions[] = {{"breakpoint instruction", ask_instruction},
-                                              {"single step", ask_step},
-                                              {"breakpoint", ask_breakpoint},
-                                              {"the guest's hypercall", ask_own_hypercall},
-                                              {"speed", ask_speed}};
+constexpr Question<SoftGuest> questions[] = {{"breakpoint instruction", ask_instruction},
+                                             {"single step", ask_step},
+                                             {"breakpoint", ask_breakpoint},
+                                             {"the guest's hypercall", ask_own_hypercall},
+                                             {"speed", ask_speed}};
 
 } // namespace
 
