@@ -1,6 +1,7 @@
 #include "protocols/gdb/protocol.hpp"
 
 #include "protocols/gdb/front_end.hpp"
+#include "protocols/gdb/jkvm/requests.hpp"
 #include "protocols/gdb/memory.hpp"
 #include "protocols/gdb/monitor.hpp"
 #include "protocols/gdb/osdata.hpp"
@@ -31,10 +32,10 @@ std::unique_ptr<FrontEnd> open(Session& session, Sink sink) {
 } // namespace
 
 const Dialect& dialect() {
-  static const Table tables[] = {register_packets(), memory_packets(),  scan_packets(),
-                                 point_packets(),    resume_packets(),  restart_packets(),
-                                 query_packets(),    setting_packets(), symbol_packets(),
-                                 xfer_packets(),     osdata_packets(),  monitor_packets()};
+  static const Table tables[] = {
+      register_packets(), memory_packets(),  scan_packets(),    point_packets(),  resume_packets(),
+      restart_packets(),  query_packets(),   setting_packets(), symbol_packets(), xfer_packets(),
+      osdata_packets(),   monitor_packets(), jkvm_packets()};
   static const Dialect plain{tables, &render_stop};
   return plain;
 }
