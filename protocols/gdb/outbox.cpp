@@ -56,8 +56,19 @@ void Outbox::settle() {
   if (mode_ == Mode::leaving && waiting_.empty()) mode_ = Mode::off;
 }
 
+void Outbox::notify(std::string_view payload) {
+  std::string framed = frame(payload);
+  framed.front() = '%';
+  notes_ += framed;
+}
+
+const std::string& Outbox::due() {
+  if (!notes_.empty()) due_ += std::exchange(notes_, {});
+  return due_;
+}
+
 void Outbox::flush() {
-  if (!due_.empty()) sink_(std::exchange(due_, {}));
+  if (!due().empty()) sink_(std::exchange(due_, {}));
 }
 
 } // namespace kdbg::gdb
