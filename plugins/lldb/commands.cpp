@@ -29,8 +29,8 @@ Text ask_for(Call& call) {
   return report(TRY(ask(call.debugger, request, Json::object())));
 }
 
-/// Asks about the vCPU of the selected thread. A thread that is none (an OperatingSystem plugin's) leaves
-/// it to the server, who takes the one selected last.
+/// Asks about the vCPU of the selected thread. A thread that is none (an OperatingSystem plugin's)
+/// leaves it to the server, who takes the one selected last.
 Result<Json> ask_of_vcpu(Call& call, std::string_view request, Json arguments) {
   const Json answer = TRY(ask(call.debugger, "vcpus", Json::object()));
   const auto selected =
@@ -137,14 +137,16 @@ constexpr Row rows[] = {
     {"vcpus", "", 0, 0, &ask_for<vcpus_name, &report_vcpus>,
      "The processors: what each does, in which mode."},
     {"walk", "ADDRESS [ROOT]", 1, 2, &walk,
-     "Walks the page tables of the selected thread's vCPU, or those at ROOT (a CR3). ADDRESS may be an "
+     "Walks the page tables of the selected thread's vCPU, or those at ROOT (a CR3). ADDRESS may "
+     "be an "
      "expression: $rip, &symbol."},
     {"idt", "[FIRST [COUNT]]", 0, 2, &descriptors<idt>, "The interrupt descriptor table, decoded."},
     {"gdt", "[FIRST [COUNT]]", 0, 2, &descriptors<gdt>, "The global descriptor table, decoded."},
     {"ldt", "[FIRST [COUNT]]", 0, 2, &descriptors<ldt>, "The local descriptor table, decoded."},
     {"tss", "", 0, 0, &descriptors<tss>, "The task state segment: the stacks of each privilege."},
     {"msr", "NUMBER|NAME [VALUE]", 1, 2, &msr,
-     "Reads a model-specific register of the selected thread's vCPU, or writes it: EFER, 0xc0000080."},
+     "Reads a model-specific register of the selected thread's vCPU, or writes it: EFER, "
+     "0xc0000080."},
     {"phys", "ADDRESS [LENGTH]", 1, 2, &phys, "Guest-physical memory; 64 bytes without LENGTH."},
     {"stops", "[COUNT]", 0, 1, &stops, "The time line: when the guest stopped, and why."},
     {"console", "[TEXT...]", 0, any, &console,
@@ -157,7 +159,8 @@ constexpr Row rows[] = {
 constexpr Row exception_rows[] = {
     {"list", "", 0, 0, &list_exceptions, "Exceptions at which the guest stops, for all clients."},
     {"set", "VECTOR... [--error CODE]", 1, any, &set_exceptions,
-     "Stops the guest at the handlers of these exceptions: 14, #PF; with --error only when the CPU gives "
+     "Stops the guest at the handlers of these exceptions: 14, #PF; with --error only when the CPU "
+     "gives "
      "this error code."},
     {"clear", "VECTOR... [--error CODE]", 1, any, &clear_exceptions,
      "Stops no more at these exceptions."},
@@ -169,7 +172,8 @@ std::string usage(const Row& row, const std::string& tree) {
   return fmt::format("{} {}{}{}", tree, row.name, *row.arguments ? " " : "", row.arguments);
 }
 
-/// One row, to lldb: the border where C++ meets its interpreter. lldb keeps it as long as the command.
+/// One row, to lldb: the border where C++ meets its interpreter. lldb keeps it as long as the
+/// command.
 class Command : public lldb::SBCommandPluginInterface {
 public:
   Command(const Row& row, std::string tree, std::shared_ptr<Machines> machines)
@@ -219,9 +223,10 @@ Status add_all(lldb::SBCommand& parent,
                const std::shared_ptr<Machines>& machines) {
   for (const Row& row : table) {
     const std::string syntax = usage(row, tree);
-    lldb::SBCommand added = parent.AddCommand(row.name, new Command(row, tree, machines), row.help,
-                                              syntax.c_str());
-    if (!added.IsValid()) return Error{Code::unsupported, "lldb did not take the command " + syntax};
+    lldb::SBCommand added =
+        parent.AddCommand(row.name, new Command(row, tree, machines), row.help, syntax.c_str());
+    if (!added.IsValid())
+      return Error{Code::unsupported, "lldb did not take the command " + syntax};
   }
   return Done{};
 }

@@ -11,7 +11,7 @@ namespace {
 
 /// The dynamic symbol table of this library; empty where it is not as our linker makes it.
 struct Symbols {
-  const ElfW(Sym)* first = nullptr;
+  const ElfW(Sym) * first = nullptr;
   const char* names = nullptr;
   const std::uint32_t* hash = nullptr; ///< DT_GNU_HASH; its second word counts what is not hashed
 };
@@ -25,7 +25,8 @@ Symbols own_symbols() {
     return symbols;
   }
   for (const ElfW(Dyn)* entry = map->l_ld; entry->d_tag != DT_NULL; ++entry) {
-    const auto* const at = reinterpret_cast<const void*>(entry->d_un.d_ptr); // glibc has relocated it
+    const auto* const at =
+        reinterpret_cast<const void*>(entry->d_un.d_ptr); // glibc has relocated it
     if (entry->d_tag == DT_SYMTAB) symbols.first = static_cast<const ElfW(Sym)*>(at);
     if (entry->d_tag == DT_STRTAB) symbols.names = static_cast<const char*>(at);
     if (entry->d_tag == DT_GNU_HASH) symbols.hash = static_cast<const std::uint32_t*>(at);

@@ -28,7 +28,8 @@ struct Landmark {
   int vector; ///< of the IDT; -1 for MSR_LSTAR
   std::uint64_t offset;
 };
-constexpr std::uint64_t early_handler_size = 13; // EARLY_IDT_HANDLER_SIZE: with endbr64; 9 before 5.18
+constexpr std::uint64_t early_handler_size =
+    13; // EARLY_IDT_HANDLER_SIZE: with endbr64; 9 before 5.18
 constexpr Landmark landmarks[] = {
     {"entry_SYSCALL_64", "MSR_LSTAR", -1, 0},
     {"asm_exc_page_fault", "the IDT's page fault handler", 14, 0},
@@ -111,10 +112,12 @@ Result<Found> find_slide(lldb::SBDebugger& debugger, lldb::SBModule& module) {
     const std::uint64_t slide = *guest - file->GetFileAddress() - mark.offset;
     if (is_at(process, file_banner + slide, banner)) return Found{slide, mark.from};
   }
-  if (is_at(process, file_banner, banner)) return Found{0, "linux_banner, which is where the file says"};
-  return Error{Code::bad_request,
-               "no slide fits: neither MSR_LSTAR nor the IDT leads to this kernel's linux_banner (it has "
-               "not set them up yet, user space's page tables hide it, or it is another build)"};
+  if (is_at(process, file_banner, banner))
+    return Found{0, "linux_banner, which is where the file says"};
+  return Error{
+      Code::bad_request,
+      "no slide fits: neither MSR_LSTAR nor the IDT leads to this kernel's linux_banner (it has "
+      "not set them up yet, user space's page tables hide it, or it is another build)"};
 }
 
 } // namespace
@@ -125,11 +128,12 @@ Result<std::string> load_linux_symbols(Call& call) {
   const Found found = TRY(find_slide(call.debugger, module));
   lldb::SBError error = call.debugger.GetSelectedTarget().SetModuleLoadAddress(module, found.slide);
   if (error.Fail()) {
-    return Error{Code::bad_request, fmt::format("lldb does not move {}: {}",
-                                                module.GetFileSpec().GetFilename(), error.GetCString())};
+    return Error{Code::bad_request,
+                 fmt::format("lldb does not move {}: {}", module.GetFileSpec().GetFilename(),
+                             error.GetCString())};
   }
-  return fmt::format("{} at slide {:#x}, from {}\n", module.GetFileSpec().GetFilename(), found.slide,
-                     found.from);
+  return fmt::format("{} at slide {:#x}, from {}\n", module.GetFileSpec().GetFilename(),
+                     found.slide, found.from);
 }
 
 } // namespace kdbg::lldb_plugin

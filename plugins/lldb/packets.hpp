@@ -11,8 +11,8 @@ namespace kdbg::lldb_plugin {
 
 using Json = nlohmann::ordered_json;
 
-/// Asks. Errors: closed where nothing is connected, running while the guest runs (lldb would stop it
-/// to ask), unsupported where the server is not kvmdbg, bad_request with the server's own words.
+/// Asks. Errors: closed where nothing is connected, running while the guest runs (lldb would stop
+/// it to ask), unsupported where the server is not kvmdbg, bad_request with the server's own words.
 Result<Json> ask(lldb::SBDebugger& debugger, std::string_view name, const Json& arguments);
 
 } // namespace kdbg::lldb_plugin

@@ -1,4 +1,5 @@
-// What lldb calls when it loads the plugin. Silent and cheap: an lldb loads all that is in its folder.
+// What lldb calls when it loads the plugin. Silent and cheap: an lldb loads all that is in its
+// folder.
 #include "plugins/lldb/commands.hpp"
 #include "plugins/lldb/host_symbols.hpp"
 #include "plugins/lldb/summaries.hpp"

@@ -166,8 +166,12 @@ std::string report_descriptors(const Json& answer) {
   const std::string name = field(answer, "table");
   const bool gates = name == "idt";
   std::vector<std::pair<std::string_view, std::string_view>> fields = {
-      {"number", gates ? "vector" : name == "tss" ? "offset" : "entry"},
-      {"base", gates ? "handler" : name == "tss" ? "value" : "base"}};
+      {"number", gates           ? "vector"
+                 : name == "tss" ? "offset"
+                                 : "entry"},
+      {"base", gates           ? "handler"
+               : name == "tss" ? "value"
+                               : "base"}};
   if (gates) {
     fields.insert(fields.end(), {{"selector", "segment"}, {"stack", "IST"}});
   } else if (name != "tss") {
@@ -246,9 +250,10 @@ std::string report_console(const Json& answer) {
 }
 
 std::string report_trace(const Json& answer) {
-  return holds(answer, "on") ? "the server writes a trace\n"
-                             : "the server writes no trace: `kvm run IMAGE --trace FILE` starts one "
-                               "that does\n";
+  return holds(answer, "on")
+             ? "the server writes a trace\n"
+             : "the server writes no trace: `kvm run IMAGE --trace FILE` starts one "
+               "that does\n";
 }
 
 std::string report_machines(const Json& machines) {

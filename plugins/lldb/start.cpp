@@ -65,7 +65,7 @@ Result<std::string> start_guest(Call& call) {
   TRY(check_free(call.debugger));
   const std::string& image = call.arguments[0];
   const Machine* const machine = TRY(call.machines.start(call.arguments));
-  std::string text = fmt::format("kvmdbg {} on unix:{}\n", machine->pid(), machine->socket());
+  std::string text = fmt::format("kvmdbg listens on unix:{}\n", machine->socket());
   if (!call.debugger.GetSelectedTarget().GetExecutable().IsValid() && is_elf(image)) {
     text += TRY(run_command(call.debugger, "target create " + as_argument(image)));
   }

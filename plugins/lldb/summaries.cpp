@@ -54,8 +54,9 @@ struct Type {
 };
 /// arch/x86/include/asm/{pgtable_types,pgtable_64_types,desc_defs}.h
 constexpr Type types[] = {
-    {"pte_t", &summarize_entry}, {"pmd_t", &summarize_entry},         {"pud_t", &summarize_entry},
-    {"p4d_t", &summarize_entry}, {"pgd_t", &summarize_entry},         {"desc_struct", &summarize_segment},
+    {"pte_t", &summarize_entry},      {"pmd_t", &summarize_entry},
+    {"pud_t", &summarize_entry},      {"p4d_t", &summarize_entry},
+    {"pgd_t", &summarize_entry},      {"desc_struct", &summarize_segment},
     {"gate_struct", &summarize_gate},
 };
 

@@ -43,12 +43,15 @@ struct Msr {
   std::string_view name;
 };
 constexpr Msr msrs[] = {
-    {0x10, "TSC"},           {0x1b, "APIC_BASE"},       {0x174, "SYSENTER_CS"},
-    {0x175, "SYSENTER_ESP"}, {0x176, "SYSENTER_EIP"},   {0x1d9, "DEBUGCTL"},
-    {0x277, "PAT"},          {0x6e0, "TSC_DEADLINE"},   {0xc0000080, "EFER"},
-    {0xc0000081, "STAR"},    {0xc0000082, "LSTAR"},     {0xc0000083, "CSTAR"},
-    {0xc0000084, "SFMASK"},  {0xc0000100, "FS_BASE"},   {0xc0000101, "GS_BASE"},
-    {0xc0000102, "KERNEL_GS_BASE"}, {0xc0000103, "TSC_AUX"},
+    {0x10, "TSC"},           {0x1b, "APIC_BASE"},
+    {0x174, "SYSENTER_CS"},  {0x175, "SYSENTER_ESP"},
+    {0x176, "SYSENTER_EIP"}, {0x1d9, "DEBUGCTL"},
+    {0x277, "PAT"},          {0x6e0, "TSC_DEADLINE"},
+    {0xc0000080, "EFER"},    {0xc0000081, "STAR"},
+    {0xc0000082, "LSTAR"},   {0xc0000083, "CSTAR"},
+    {0xc0000084, "SFMASK"},  {0xc0000100, "FS_BASE"},
+    {0xc0000101, "GS_BASE"}, {0xc0000102, "KERNEL_GS_BASE"},
+    {0xc0000103, "TSC_AUX"},
 };
 
 struct Flag {
@@ -79,10 +82,14 @@ constexpr Flag fault_flags[] = {{bit(1), "write", "read"},
                                 {bit(5), "by protection key", ""},
                                 {bit(6), "by shadow stack", ""},
                                 {bit(15), "by SGX", ""}};
-constexpr Flag entry_flags[] = {
-    {bit(1), "writable", "read-only"}, {bit(2), "user", "supervisor"}, {bit(3), "write-through", ""},
-    {bit(4), "uncached", ""},          {bit(5), "accessed", ""},       {bit(6), "dirty", ""},
-    {bit(8), "global", ""},            {bit(63), "no-execute", ""}};
+constexpr Flag entry_flags[] = {{bit(1), "writable", "read-only"},
+                                {bit(2), "user", "supervisor"},
+                                {bit(3), "write-through", ""},
+                                {bit(4), "uncached", ""},
+                                {bit(5), "accessed", ""},
+                                {bit(6), "dirty", ""},
+                                {bit(8), "global", ""},
+                                {bit(63), "no-execute", ""}};
 
 /// The number after `label` in `text`.
 std::optional<std::uint64_t> number_after(std::string_view text, std::string_view label) {
@@ -133,7 +140,8 @@ std::optional<std::uint64_t> msr_named(std::string_view name) {
 }
 
 std::string describe_entry(std::uint64_t entry) {
-  if (!(entry & bit(0))) return entry == 0 ? "not present" : fmt::format("not present, {:#x}", entry);
+  if (!(entry & bit(0)))
+    return entry == 0 ? "not present" : fmt::format("not present, {:#x}", entry);
   const std::uint64_t frame = entry & 0x000ffffffffff000;
   return fmt::format("{:#x}, {}", frame,
                      flags_of(entry, std::begin(entry_flags), std::end(entry_flags)));

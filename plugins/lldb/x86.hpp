@@ -1,5 +1,6 @@
 #pragma once
-/// What x86 means by its numbers, in words: exceptions, error codes, MSRs, page tables, descriptors.
+/// What x86 means by its numbers, in words: exceptions, error codes, MSRs, page tables,
+/// descriptors.
 #include <cstdint>
 #include <optional>
 #include <string>
