@@ -59,10 +59,10 @@ bool Connection::open(std::byte first) {
     if (!protocol.speaks(first)) continue;
     timer_.cancel();
     front_end_ = protocol.open(session_, [this](std::string bytes) { send(std::move(bytes)); });
-    const auto peer = fmt::format("{} from {}", protocol.name, name_);
-    session_.join(*front_end_, peer);
+    session_.join(*front_end_, std::string(protocol.name), name_);
     joined_ = true;
-    observer_.log(fmt::format("client {}: {}", static_cast<std::uint32_t>(session_.id()), peer));
+    observer_.log(fmt::format("client {}: {} from {}", static_cast<std::uint32_t>(session_.id()),
+                              protocol.name, name_));
     observer_.joined();
     return true;
   }

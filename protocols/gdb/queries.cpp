@@ -2,6 +2,7 @@
 
 #include "protocols/gdb/codec.hpp"
 #include "protocols/gdb/conversation.hpp"
+#include "protocols/gdb/kernel.hpp"
 #include "protocols/gdb/text.hpp"
 #include "protocols/gdb/threads.hpp"
 
@@ -103,9 +104,14 @@ Answer attached(Conversation&, std::string_view) {
   return say("1");
 }
 
-/// Where the guest's image was moved to. Not moved, until the server finds out.
-Answer offsets(Conversation&, std::string_view) {
-  return say("Text=0;Data=0;Bss=0");
+/// Where the guest's image was moved to. gdb moves only .text, .data and .bss by Text, so it is told
+/// where the first segment is; lldb adds what it is told to every section.
+Answer offsets(Conversation& c, std::string_view) {
+  const std::uint64_t slide = kernel_slide(c).value_or(0);
+  if (slide != 0 && !c.features.lldb) {
+    return say(fmt::format("TextSeg={:x}", kernel_link_address + slide));
+  }
+  return say(fmt::format("Text={0:x};Data={0:x};Bss={0:x}", slide));
 }
 
 constexpr Row rows[] = {

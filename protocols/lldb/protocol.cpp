@@ -18,12 +18,12 @@ const gdb::Dialect& dialect() {
     all.insert(all.end(), plain.begin(), plain.end());
     return all;
   }();
-  static const gdb::Dialect both{tables, &render_stop};
+  static const gdb::Dialect both{tables, &render_stop, &refuse_resume};
   return both;
 }
 
 Protocol protocol(const gdb::Settings& settings) {
-  return {"gdb and lldb", &gdb::speaks,
+  return {"gdb", &gdb::speaks,
           [settings](Session& session, Sink sink) -> std::unique_ptr<FrontEnd> {
             return std::make_unique<gdb::RspFrontEnd>(session, std::move(sink), dialect(),
                                                       settings);
