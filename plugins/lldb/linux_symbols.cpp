@@ -89,7 +89,9 @@ Result<lldb::SBModule> module_for(Call& call) {
     }
     return Error{Code::bad_request, "the target has no program: name the vmlinux"};
   }
-  lldb::SBModule module = target.AddModule(call.arguments[0].c_str(), nullptr, nullptr);
+  lldb::SBModule module = target.FindModule(lldb::SBFileSpec(call.arguments[0].c_str(), true));
+  if (module.IsValid()) return module;
+  module = target.AddModule(call.arguments[0].c_str(), nullptr, nullptr);
   if (module.IsValid()) return module;
   return Error{Code::bad_request,
                fmt::format("lldb reads no symbols from '{}'", call.arguments[0])};
