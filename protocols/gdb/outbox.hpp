@@ -14,6 +14,8 @@ public:
   explicit Outbox(Sink sink) : sink_(std::move(sink)) {}
 
   void send(std::string_view payload, Runs runs = Runs::shortened);
+  /// A frame that somebody else has made.
+  void send_frame(std::string framed);
   /// '+' or '-' for a packet received; nothing once acknowledgements are off.
   void acknowledge(bool good);
   bool acks() const { return mode_ != Mode::off; }
