@@ -104,6 +104,8 @@ std::string render_processes(const std::vector<MachineInfo>& machines) {
   return gdb::render_osdata("processes", lines);
 }
 
+// the tables' names are in the rows: what is left is :OFFSET,LENGTH
+
 /// One document is read in pieces: it is asked for at its beginning.
 Answer read_processes(Desk& desk, std::string_view arguments) {
   const gdb::Request request = TRY(gdb::parse_request(arguments));
@@ -115,10 +117,12 @@ Answer read_processes(Desk& desk, std::string_view arguments) {
 }
 
 Answer read_types(Desk&, std::string_view arguments) {
+  const gdb::Request request = TRY(gdb::parse_request(arguments));
+  if (!request.annex.empty()) return gdb::no_such_annex();
   return gdb::slice(gdb::render_osdata("types", {{{"Type", "processes"},
                                                   {"Description", "the machines of this user"},
                                                   {"Title", "Processes"}}}),
-                    TRY(gdb::parse_request(arguments)));
+                    request);
 }
 
 constexpr auto exact = Row::Match::exact, prefix = Row::Match::prefix;
@@ -133,8 +137,8 @@ constexpr Row rows[] = {
     {"qUserName:", prefix, &user_name},
     {"qGroupName:", prefix, &group_name},
     {"qKillSpawnedProcess:", prefix, &end_process},
-    {"qXfer:osdata:read::", prefix, &read_types},
-    {"qXfer:osdata:read:processes:", prefix, &read_processes, Row::Role::always},
+    {"qXfer:osdata:read:", prefix, &read_types},
+    {"qXfer:osdata:read:processes", prefix, &read_processes, Row::Role::always},
 };
 
 } // namespace
