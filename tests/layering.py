@@ -57,7 +57,7 @@ RULES = [
      "the engine knows no protocol, no client, no architecture's folder; Zydis stays in kvm/arch/"),
     (r"protocols/platform/.*", "|".join([STANDARD, FMT, VOCABULARY, r'"protocols/(platform|gdb)/.*"']), THREADS,
      "the platform has gdb's framing and words: vocabulary, gdb, platform"),
-    (r"protocols/lldb/.*", "|".join([STANDARD, FMT, VOCABULARY, r'"protocols/(lldb|gdb)/.*"']), THREADS,
+    (r"protocols/lldb/.*", "|".join([STANDARD, FMT, JSON, VOCABULARY, r'"protocols/(lldb|gdb)/.*"']), THREADS,
      "lldb is gdb's packets plus its own: vocabulary, gdb, lldb"),
     (r"protocols/(?P<protocol>\w+)/.*",
      "|".join([STANDARD, FMT, JSON, VOCABULARY, r'"protocols/{protocol}/.*"']), THREADS,

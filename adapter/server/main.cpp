@@ -12,8 +12,9 @@
 #include "kvm/engine.hpp"
 #include "kvm/facts.hpp"
 #include "kvm/machine/machine.hpp"
-#include "protocols/gdb/protocol.hpp"
 #include "protocols/gdb/remote.hpp"
+#include "protocols/gdb/scratch.hpp"
+#include "protocols/lldb/protocol.hpp"
 #include "protocols/state/protocol.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -174,8 +175,8 @@ private:
     settings.allow_remote = options_.allow_remote;
     server_ = std::make_unique<Server>(
         io_, *engine_, *arbiter_, *trace_,
-        std::vector<Protocol>{gdb::protocol(kill_policy(options_.kill)), state::protocol()}, say,
-        settings, &dumps_);
+        std::vector<Protocol>{lldb::protocol(presentation()), state::protocol()}, say, settings,
+        &dumps_);
     server_->on_clients_changed([this](std::size_t count) {
       clients_ = count;
       if (const auto status = powered_off(engine_->stop());
@@ -229,13 +230,25 @@ private:
     return Done{};
   }
 
+  /// As the debuggers' packets have it.
   std::string triple() const {
-    using Entry = kvm::Image::Entry;
-    const bool linux_image = image_.entry_kind == Entry::linux32 ||
-                             image_.entry_kind == Entry::linux64 ||
-                             image_.entry_kind == Entry::arm64_linux;
     const ArchInfo& arch = arch_->info();
-    return linux_image ? fmt::format("{}-unknown-linux", arch.name) : std::string(arch.triple);
+    return kvm::is_linux(image_) ? fmt::format("{}-unknown-linux-gnu", arch.name)
+                                 : std::string(arch.triple);
+  }
+
+  /// What clients are told of us.
+  gdb::Settings presentation() const {
+    gdb::Settings out;
+    out.kill = kill_policy(options_.kill);
+    out.process = static_cast<std::uint64_t>(::getpid());
+    out.name = options_.name;
+    out.linux_guest = kvm::is_linux(image_);
+    out.version = version();
+    if (!options_.scratch.empty()) {
+      out.scratch = std::make_shared<gdb::Scratch>(options_.scratch[0], options_.scratch[1]);
+    }
+    return out;
   }
 
   std::function<void(std::byte)> debug_outlet() {

@@ -16,15 +16,12 @@ bool is_reset(const Stop& stop) {
 
 } // namespace
 
-RspFrontEnd::RspFrontEnd(Session& session,
-                         Sink sink,
-                         const Dialect& dialect,
-                         KillPolicy kill_policy)
+RspFrontEnd::RspFrontEnd(Session& session, Sink sink, const Dialect& dialect, Settings settings)
     : outbox_(std::move(sink)),
       dialect_(dialect),
       conversation_{.session = session,
                     .render_stop = dialect.render_stop,
-                    .kill_policy = kill_policy,
+                    .settings = std::move(settings),
                     .print = [this](std::string_view text) { print(text); },
                     .answer_late =
                         [this](const std::optional<std::string>& text) {

@@ -17,7 +17,7 @@ const Dialect& dialect();
 
 class RspFrontEnd final : public FrontEnd {
 public:
-  RspFrontEnd(Session& session, Sink sink, const Dialect& dialect, KillPolicy kill_policy);
+  RspFrontEnd(Session& session, Sink sink, const Dialect& dialect, Settings settings);
   Status receive(ByteView chunk) override;
   void on_event(const Event& event) override;
 

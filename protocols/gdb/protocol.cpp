@@ -16,39 +16,29 @@
 #include "protocols/gdb/xfer.hpp"
 
 namespace kdbg::gdb {
-namespace {
 
 bool speaks(std::byte first) {
   constexpr std::string_view openers = "+-$%\x03";
   return openers.find(static_cast<char>(first)) != std::string_view::npos;
 }
 
-template <KillPolicy policy>
-std::unique_ptr<FrontEnd> open(Session& session, Sink sink) {
-  return std::make_unique<RspFrontEnd>(session, std::move(sink), dialect(), policy);
+std::span<const Table> tables() {
+  static const Table all[] = {register_packets(), memory_packets(),  scan_packets(),
+                              point_packets(),    resume_packets(),  restart_packets(),
+                              query_packets(),    setting_packets(), symbol_packets(),
+                              xfer_packets(),     osdata_packets(),  monitor_packets()};
+  return all;
 }
 
-} // namespace
-
 const Dialect& dialect() {
-  static const Table tables[] = {register_packets(), memory_packets(),  scan_packets(),
-                                 point_packets(),    resume_packets(),  restart_packets(),
-                                 query_packets(),    setting_packets(), symbol_packets(),
-                                 xfer_packets(),     osdata_packets(),  monitor_packets()};
-  static const Dialect plain{tables, &render_stop};
+  static const Dialect plain{tables(), &render_stop};
   return plain;
 }
 
-Protocol protocol(KillPolicy kill_policy) {
-  switch (kill_policy) {
-  case KillPolicy::detach:
-    break;
-  case KillPolicy::pause:
-    return {"gdb", &speaks, &open<KillPolicy::pause>};
-  case KillPolicy::poweroff:
-    return {"gdb", &speaks, &open<KillPolicy::poweroff>};
-  }
-  return {"gdb", &speaks, &open<KillPolicy::detach>};
+Protocol protocol(const Settings& settings) {
+  return {"gdb", &speaks, [settings](Session& session, Sink sink) -> std::unique_ptr<FrontEnd> {
+            return std::make_unique<RspFrontEnd>(session, std::move(sink), dialect(), settings);
+          }};
 }
 
 } // namespace kdbg::gdb

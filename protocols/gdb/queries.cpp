@@ -22,7 +22,13 @@ Features parse_features(std::string_view text) {
   return features;
 }
 
-std::string render_supported(const Features& features) {
+/// It names registers as gdb does, but never says vContSupported, which gdb 7.11 and later do.
+bool is_lldb(std::string_view features) {
+  return features.find("xmlRegisters=") != std::string_view::npos &&
+         features.find("vContSupported+") == std::string_view::npos;
+}
+
+std::string render_supported(const Features& features, bool to_lldb) {
   std::string text = fmt::format("PacketSize={:x};QStartNoAckMode+;vContSupported+;"
                                  "qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;"
                                  "QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+",
@@ -31,6 +37,7 @@ std::string render_supported(const Features& features) {
   if (features.swbreak) text += ";swbreak+";
   if (features.hwbreak) text += ";hwbreak+";
   if (features.error_text) text += ";error-message+";
+  if (to_lldb) text += ";QThreadSuffixSupported+;QListThreadsInStopReply+;qEcho+;MultiMemRead+";
   return text;
 }
 
@@ -44,7 +51,7 @@ Answer supported(Conversation& c, std::string_view arguments) {
   // A software point may live in a hardware slot, so either will do.
   c.features.swbreak = c.features.swbreak && (can.software_points || can.hardware_slots > 0);
   c.features.hwbreak = c.features.hwbreak && can.hardware_slots > 0;
-  return say(render_supported(c.features));
+  return say(render_supported(c.features, is_lldb(arguments)));
 }
 
 Answer supported_bare(Conversation& c, std::string_view) {

@@ -18,7 +18,13 @@ Answer yes(Desk&, std::string_view) {
 
 Answer supported(Desk& desk, std::string_view arguments) {
   desk.features = gdb::parse_features(arguments);
-  return say(gdb::render_supported(desk.features));
+  desk.lldb = gdb::is_lldb(arguments);
+  return say(gdb::render_supported(desk.features, desk.lldb));
+}
+
+Answer take_error_strings(Desk& desk, std::string_view) {
+  desk.features.error_strings = true;
+  return gdb::say_ok();
 }
 
 Answer stop_acks(Desk& desk, std::string_view) {
@@ -26,9 +32,14 @@ Answer stop_acks(Desk& desk, std::string_view) {
   return gdb::say_ok();
 }
 
-/// gdb's words for "connected, and no program yet".
-Answer no_program(Desk&, std::string_view) {
-  return say("W00");
+Answer no_machine(Desk&, std::string_view) {
+  return Error{Code::closed, "no machine is attached: attach PID, as `info os processes` or "
+                             "`platform process list` name them"};
+}
+
+/// gdb's words for "connected, and no program yet"; lldb would take them for an end.
+Answer no_program(Desk& desk, std::string_view) {
+  return desk.lldb ? no_machine(desk, {}) : say("W00");
 }
 
 Answer no_threads(Desk&, std::string_view) {
@@ -39,14 +50,13 @@ Answer no_document(Desk&, std::string_view) {
   return gdb::no_such_annex();
 }
 
-Answer no_machine(Desk&, std::string_view) {
-  return Error{Code::closed, "no machine is attached: attach PID, as `info os processes` or "
-                             "`platform process list` name them"};
-}
-
 Answer cannot_launch(Desk&, std::string_view) {
   return Error{Code::unsupported,
                "a platform starts no machines: kvmdbg run IMAGE does, then attach to it"};
+}
+
+Answer echo(Desk&, std::string_view text) {
+  return say("qEcho:" + std::string(text));
 }
 
 /// The debugger's own connection comes to the same place; there it says which machine it wants.
@@ -91,6 +101,10 @@ constexpr Row rows[] = {
     {"!", exact, &yes, agreed},
     {"QThreadSuffixSupported", exact, &yes, agreed},
     {"QListThreadsInStopReply", exact, &yes, agreed},
+    {"QEnableErrorStrings", exact, &take_error_strings, agreed},
+    {"QSetDetachOnError:", prefix, &yes, agreed},
+    {"qSupportsDetachAndStayStopped:", exact, &yes},
+    {"qEcho:", prefix, &echo},
     {"QPassSignals:", prefix, &yes, agreed},
     {"QProgramSignals:", prefix, &yes, agreed},
     {"QThreadEvents:", prefix, &yes, agreed},

@@ -16,6 +16,7 @@ struct Desk {
 
   gdb::Features features{};
   bool acks = true;
+  bool lldb = false;
   /// Packets that each machine is told when it is attached to; one for each kind.
   std::vector<std::pair<std::string_view, std::string>> agreed{};
   std::vector<MachineInfo> rows{}; ///< of the list under way

@@ -19,10 +19,11 @@ std::string hex(std::string_view text) {
 }
 
 Answer host_info(Desk& desk, std::string_view) {
-  return say(fmt::format("triple:{};ptrsize:8;endian:little;hostname:{};"
-                         "watchpoint_exceptions_received:{};",
+  constexpr unsigned seconds = 30; ///< a machine that swaps, or the host that does
+  return say(fmt::format("triple:{};ptrsize:8;endian:little;vm-page-size:4096;hostname:{};"
+                         "watchpoint_exceptions_received:{};default_packet_timeout:{};",
                          hex(desk.host.triple), hex(desk.host.name),
-                         desk.host.watch_before ? "before" : "after"));
+                         desk.host.watch_before ? "before" : "after", seconds));
 }
 
 /// A client wants one; nothing is served from there.

@@ -49,7 +49,7 @@ private:
   Arbiter arbiter_{target, trace_};
   Session session_{target, arbiter_, trace_};
   gdb::RspFrontEnd front_end_{session_, [this](const std::string& bytes) { said += bytes; },
-                              gdb::dialect(), gdb::KillPolicy::detach};
+                              gdb::dialect(), gdb::Settings{}};
 };
 
 StopReason reason(std::uint8_t choice) {
