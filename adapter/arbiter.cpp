@@ -10,6 +10,10 @@ std::uint32_t number(ClientId id) {
   return static_cast<std::uint32_t>(id);
 }
 
+/// A stop is kept without watched values that are longer than this, in bytes.
+constexpr std::size_t long_value = 64;
+constexpr std::size_t stops_kept = 256;
+
 Error still_running() {
   return Error{Code::running, "the guest is running; interrupt it first"};
 }
@@ -18,8 +22,9 @@ Error still_running() {
 
 ClientId Arbiter::join(FrontEnd& front_end, std::string name) {
   ClientId id{++last_id_};
-  clients_.emplace(id, Member{&front_end, std::move(name)});
+  const Member& member = clients_.emplace(id, Member{&front_end, std::move(name)}).first->second;
   if (trace_.on()) trace_.note(fmt::format("client {} joined", number(id)));
+  tell(ClientJoined{id, member.name}, id);
   return id;
 }
 
@@ -35,6 +40,21 @@ void Arbiter::leave(ClientId id) {
     std::erase(it->second, id);
     it = it->second.empty() ? owners_.erase(it) : std::next(it);
   }
+  tell(ClientLeft{id});
+}
+
+std::vector<PointState> Arbiter::points() const {
+  auto points = target_.points();
+  for (PointState& state : points) {
+    const auto found = owners_.find(state.point);
+    if (found != owners_.end()) state.owners = found->second;
+  }
+  return points;
+}
+
+std::vector<PastStop> Arbiter::stops(std::size_t most) const {
+  const auto count = static_cast<std::ptrdiff_t>(std::min(most, stops_.size()));
+  return {stops_.end() - count, stops_.end()};
 }
 
 std::vector<ClientInfo> Arbiter::clients() const {
@@ -74,11 +94,15 @@ Status Arbiter::insert(ClientId id, VcpuId vcpu, const Point& point) {
   if (found == owners_.end()) {
     TRY(target_.insert(vcpu, point));
     owners_.emplace(point, std::vector{id});
+    tell(PointsChanged{id}, id);
     return Done{};
   }
   auto& owners = found->second;
   // RSP wants inserts to be idempotent: a client counts once however often it asks.
-  if (std::find(owners.begin(), owners.end(), id) == owners.end()) owners.push_back(id);
+  if (std::find(owners.begin(), owners.end(), id) == owners.end()) {
+    owners.push_back(id);
+    tell(PointsChanged{id}, id);
+  }
   return Done{};
 }
 
@@ -92,9 +116,10 @@ Status Arbiter::remove(ClientId id, const Point& point) {
   if (found->second.size() == 1) {
     TRY(target_.remove(point));
     owners_.erase(found);
-    return Done{};
+  } else {
+    std::erase(found->second, id);
   }
-  std::erase(found->second, id);
+  tell(PointsChanged{id}, id);
   return Done{};
 }
 
@@ -125,6 +150,28 @@ void Arbiter::take_control(ClientId id) {
 
 void Arbiter::publish(const Event& event, std::optional<ClientId> except) {
   trace_.event(event);
+  remember(event);
+  tell(event, except);
+}
+
+void Arbiter::remember(const Event& event) {
+  if (const auto* resumed = std::get_if<Resumed>(&event)) resumed_by_ = resumed->by;
+  const auto* stopped = std::get_if<Stopped>(&event);
+  if (stopped == nullptr) return;
+  PastStop past{stopped->stop, std::chrono::system_clock::now(), std::exchange(resumed_by_, {})};
+  for (VcpuStop& vcpu : past.stop.vcpus) {
+    for (StopReason& reason : vcpu.reasons) {
+      auto* watch = std::get_if<HitWatch>(&reason);
+      if (watch == nullptr || watch->before.size() <= long_value) continue;
+      watch->before = {};
+      watch->after = {};
+    }
+  }
+  if (stops_.size() == stops_kept) stops_.pop_front();
+  stops_.push_back(std::move(past));
+}
+
+void Arbiter::tell(const Event& event, std::optional<ClientId> except) {
   // A front end may make clients come and go while it handles the event.
   std::vector<ClientId> present;
   for (const auto& entry : clients_) {

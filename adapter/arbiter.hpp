@@ -5,6 +5,8 @@
 #include "adapter/target.hpp"
 #include "adapter/trace.hpp"
 
+#include <chrono>
+#include <deque>
 #include <map>
 
 namespace kdbg {
@@ -22,6 +24,13 @@ struct ClientInfo {
   std::string name;       ///< where it comes from: "gdb from 127.0.0.1:4321"; may be empty
   std::size_t points = 0; ///< that it wants
   bool drives = false;    ///< holds run control
+};
+
+/// One stop of the time line.
+struct PastStop {
+  Stop stop; ///< long watched values are left out
+  std::chrono::system_clock::time_point time{};
+  std::optional<ClientId> resumed_by; ///< who began the run that it ended, if a client did
 };
 
 class Arbiter {
@@ -48,10 +57,18 @@ public:
   /// stop still reaches everybody who waits for it.
   void take_control(ClientId id);
 
-  /// To every client, in order of arrival, except one that caused it.
+  /// All that is installed, with its owners.
+  std::vector<PointState> points() const;
+  /// The latest stops, at most so many, oldest first.
+  std::vector<PastStop> stops(std::size_t most) const;
+
+  /// To the trace, and to every client in order of arrival, except one that caused it.
   void publish(const Event& event, std::optional<ClientId> except = {});
+  /// The same without the trace.
+  void tell(const Event& event, std::optional<ClientId> except = {});
 
 private:
+  void remember(const Event& event);
   Target& target_;
   Trace& trace_;
   struct Member {
@@ -61,6 +78,8 @@ private:
   std::map<ClientId, Member> clients_;
   std::map<Point, std::vector<ClientId>> owners_;
   std::optional<ClientId> driver_;
+  std::deque<PastStop> stops_;
+  std::optional<ClientId> resumed_by_; ///< of the run under way
   std::uint32_t last_id_ = 0;
 };
 

@@ -131,7 +131,44 @@ struct ListPoints {
   using Reply = std::vector<PointState>;
   static constexpr Access access = Access::observe;
   static constexpr std::string_view name = "list_points";
-  Result<Reply> apply(Caller c) const { return c.target.points(); }
+  Result<Reply> apply(Caller c) const { return c.arbiter.points(); }
+};
+
+struct ListStops {
+  using Reply = std::vector<PastStop>;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "list_stops";
+  std::size_t most;
+  Result<Reply> apply(Caller c) const { return c.arbiter.stops(most); }
+};
+
+struct ReadDescriptors {
+  using Reply = DescriptorList;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "read_descriptors";
+  VcpuId vcpu;
+  TableKind table;
+  std::uint64_t first, count;
+  Result<Reply> apply(Caller c) const { return c.target.descriptors(vcpu, table, first, count); }
+};
+
+struct ReadMsr {
+  using Reply = std::uint64_t;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "read_msr";
+  VcpuId vcpu;
+  std::uint32_t number;
+  Result<Reply> apply(Caller c) const { return c.target.read_msr(vcpu, number); }
+};
+
+struct WriteMsr {
+  using Reply = Done;
+  static constexpr Access access = Access::change;
+  static constexpr std::string_view name = "write_msr";
+  VcpuId vcpu;
+  std::uint32_t number;
+  std::uint64_t value;
+  Result<Reply> apply(Caller c) const { return c.target.write_msr(vcpu, number, value); }
 };
 
 struct DescribeVcpu {

@@ -78,7 +78,29 @@ struct MemoryChanged {
 struct Gone {
   int status = 0;
 };
-using Event = std::variant<Stopped, Resumed, MemoryChanged, Gone>;
+/// Points went in or out, or changed owners.
+struct PointsChanged {
+  ClientId by{};
+};
+struct ClientJoined {
+  ClientId id{};
+  std::string name; ///< where it comes from; may be empty
+};
+struct ClientLeft {
+  ClientId id{};
+};
+/// What the guest wrote on its console since the last of these.
+struct ConsoleOutput {
+  std::string text;
+};
+using Event = std::variant<Stopped,
+                           Resumed,
+                           MemoryChanged,
+                           Gone,
+                           PointsChanged,
+                           ClientJoined,
+                           ClientLeft,
+                           ConsoleOutput>;
 
 /// std::visit with lambdas.
 template <class... F>

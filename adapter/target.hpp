@@ -26,6 +26,7 @@ struct PointState {
   Point point;
   std::string strategy; ///< "int3", "hardware slot 2", "single-stepping, slow", "pending: ..."
   std::uint64_t hits = 0;
+  std::vector<ClientId> owners{}; ///< filled in by the arbiter
 };
 
 /// One instruction.
@@ -52,6 +53,22 @@ struct Region {
   bool mapped = false;
   bool writable = false, user = false, executable = false;
   std::string name{}; ///< "RAM", "ROM", "MMIO"; empty where nothing is mapped
+};
+/// The tables that tell an x86 CPU where its handlers and segments are (SDM vol. 3, 2.1).
+enum class TableKind : std::uint8_t { idt, gdt, ldt, tss };
+/// One entry, decoded; of the task-state segment, one of its fields.
+struct Descriptor {
+  std::uint64_t number = 0;   ///< vector; index in a segment table; byte offset in the TSS
+  std::string kind;           ///< "64-bit interrupt gate", "64-bit code", "rsp0"
+  std::uint64_t base = 0;     ///< where a gate leads, a segment begins; a field's value
+  std::uint64_t limit = 0;    ///< of a segment: its last byte's offset
+  std::uint16_t selector = 0; ///< of a gate: the code segment
+  std::uint8_t privilege = 0, stack = 0; ///< DPL; of a gate: its IST, 0 for none
+  bool present = true;
+};
+struct DescriptorList {
+  std::uint64_t base = 0, limit = 0; ///< of the table: linear address, last byte's offset
+  std::vector<Descriptor> entries;   ///< without those that are all zeros
 };
 
 class Target {
@@ -100,6 +117,26 @@ public:
                                                     [[maybe_unused]] std::uint64_t at,
                                                     [[maybe_unused]] std::size_t count) {
     return Error{Code::unsupported, "this machine's code is not disassembled here"};
+  }
+
+  /// Entries [first, first + count) of a table of this vCPU, as far as there is memory for them.
+  /// Needs a stopped guest.
+  virtual Result<DescriptorList> descriptors([[maybe_unused]] VcpuId vcpu,
+                                             [[maybe_unused]] TableKind table,
+                                             [[maybe_unused]] std::uint64_t first,
+                                             [[maybe_unused]] std::uint64_t count) {
+    return Error{Code::unsupported, "this CPU family has no descriptor tables"};
+  }
+  /// A model-specific register by number, also one outside the register table. Needs a stopped
+  /// guest.
+  virtual Result<std::uint64_t> read_msr([[maybe_unused]] VcpuId vcpu,
+                                         [[maybe_unused]] std::uint32_t number) {
+    return Error{Code::unsupported, "this CPU family has no MSRs by number"};
+  }
+  virtual Status write_msr([[maybe_unused]] VcpuId vcpu,
+                           [[maybe_unused]] std::uint32_t number,
+                           [[maybe_unused]] std::uint64_t value) {
+    return Error{Code::unsupported, "this CPU family has no MSRs by number"};
   }
 
   /// Needs a stopped guest. Fails when no strategy is left (no_free_slot, unsupported). What it

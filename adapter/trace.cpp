@@ -62,19 +62,27 @@ std::string words(const Stop& stop) {
 }
 
 std::string words(const Event& event) {
-  return std::visit(Match{
-                        [](const Stopped& stopped) { return words(stopped.stop); },
-                        [](const Resumed& resumed) {
-                          return fmt::format("resumed epoch={}{}", resumed.epoch,
-                                             by_whom(resumed.by));
-                        },
-                        [](const MemoryChanged& changed) {
-                          return fmt::format("memory at={} length={}{}", word(changed.at),
-                                             changed.length, by_whom(changed.by));
-                        },
-                        [](const Gone& gone) { return fmt::format("gone status={}", gone.status); },
-                    },
-                    event);
+  return std::visit(
+      Match{
+          [](const Stopped& stopped) { return words(stopped.stop); },
+          [](const Resumed& resumed) {
+            return fmt::format("resumed epoch={}{}", resumed.epoch, by_whom(resumed.by));
+          },
+          [](const MemoryChanged& changed) {
+            return fmt::format("memory at={} length={}{}", word(changed.at), changed.length,
+                               by_whom(changed.by));
+          },
+          [](const Gone& gone) { return fmt::format("gone status={}", gone.status); },
+          [](const PointsChanged& changed) { return "points" + by_whom(changed.by); },
+          [](const ClientJoined& joined) {
+            return fmt::format("joined client={}", number(joined.id));
+          },
+          [](const ClientLeft& left) { return fmt::format("left client={}", number(left.id)); },
+          [](const ConsoleOutput& output) {
+            return fmt::format("console length={}", output.text.size());
+          },
+      },
+      event);
 }
 
 } // namespace

@@ -229,6 +229,19 @@ public:
   virtual Result<ExceptionFrame> exception_frame([[maybe_unused]] unsigned vector) {
     return ExceptionFrame{};
   }
+  /// Target's calls of these names.
+  virtual Result<DescriptorList> descriptors([[maybe_unused]] TableKind table,
+                                             [[maybe_unused]] std::uint64_t first,
+                                             [[maybe_unused]] std::uint64_t count) {
+    return Error{Code::unsupported, "this CPU family has no descriptor tables"};
+  }
+  virtual Result<std::uint64_t> read_msr([[maybe_unused]] std::uint32_t number) {
+    return Error{Code::unsupported, "this CPU family has no MSRs by number"};
+  }
+  virtual Status change_msr([[maybe_unused]] std::uint32_t number,
+                            [[maybe_unused]] std::uint64_t value) {
+    return Error{Code::unsupported, "this CPU family has no MSRs by number"};
+  }
   /// The trap is the guest's: it takes it at its next entry, as without us.
   virtual Status pass_to_guest(const Trap& trap) = 0;
 };

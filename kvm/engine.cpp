@@ -192,6 +192,23 @@ Result<std::vector<CodeLine>> Engine::disassemble(VcpuId id, std::uint64_t at, s
   return lines;
 }
 
+Result<DescriptorList>
+Engine::descriptors(VcpuId id, TableKind table, std::uint64_t first, std::uint64_t count) {
+  TRY(check(id, true));
+  return on_vcpu(id, [&] { return vmm_.cpu(id).descriptors(table, first, count); });
+}
+
+Result<std::uint64_t> Engine::read_msr(VcpuId id, std::uint32_t number) {
+  TRY(check(id, true));
+  return on_vcpu(id, [&] { return vmm_.cpu(id).read_msr(number); });
+}
+
+Status Engine::write_msr(VcpuId id, std::uint32_t number, std::uint64_t value) {
+  TRY(check(id, true));
+  translations_.clear(); // it may be EFER
+  return on_vcpu(id, [&] { return vmm_.cpu(id).change_msr(number, value); });
+}
+
 Status Engine::write_memory(VcpuId id, Address at, ByteView data) {
   TRY(check(id, true));
   // Find every page first, so that a hole anywhere leaves all of it unwritten.

@@ -32,6 +32,10 @@ public:
   std::vector<MemoryRange> memory_ranges() const override { return vmm_.memory().extent(); }
   Result<std::vector<CodeLine>>
   disassemble(VcpuId vcpu, std::uint64_t at, std::size_t count) override;
+  Result<DescriptorList>
+  descriptors(VcpuId vcpu, TableKind table, std::uint64_t first, std::uint64_t count) override;
+  Result<std::uint64_t> read_msr(VcpuId vcpu, std::uint32_t number) override;
+  Status write_msr(VcpuId vcpu, std::uint32_t number, std::uint64_t value) override;
   Status insert(VcpuId vcpu, const Point& point) override;
   Status remove(const Point& point) override;
   std::vector<PointState> points() const override;

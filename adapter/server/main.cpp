@@ -1,5 +1,6 @@
 // Wires everything together: the only file that sees every folder.
 #include "adapter/server/console.hpp"
+#include "adapter/server/console_feed.hpp"
 #include "adapter/server/dial.hpp"
 #include "adapter/server/dump.hpp"
 #include "adapter/server/dump_folder.hpp"
@@ -159,7 +160,10 @@ private:
                                                   : options_.irqchip == "kernel";
     machine_ = TRY(kvm::Machine::create(
         *kernel_, *arch_, facts_, {options_.cpus, options_.memory, irqchip}, image_, files_,
-        {[this](std::byte b) { console_->put(b); },
+        {[this](std::byte b) {
+           console_->put(b);
+           feed_.put(b);
+         },
          [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); },
          debug_outlet()}));
     engine_ = std::make_unique<kvm::Engine>(*machine_, *arch_, facts_,
@@ -302,6 +306,8 @@ private:
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
   boost::asio::steady_timer timer_{io_};
+  ConsoleFeed feed_{io_,
+                    [this](std::string text) { arbiter_->tell(ConsoleOutput{std::move(text)}); }};
   DumpFolder dumps_;
   std::unique_ptr<Trace> trace_ = std::make_unique<Trace>();
   std::unique_ptr<kvm::Kernel> kernel_;

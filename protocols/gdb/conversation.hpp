@@ -64,6 +64,7 @@ struct Conversation {
   bool physical = false;     ///< addresses are guest-physical, as QEMU's PhyMemMode
   VcpuId general{};          ///< Hg: whose registers and memory
   ThreadRef moving{};        ///< Hc: whom c and s move
+  std::uint32_t subscribed = 0; ///< jkvm::Subscription
   bool stop_owed = false;    ///< the client has been told "running"
   std::optional<int> gone{}; ///< exit status once the run is over
   /// What stopped together with what was told: other vCPUs, further watches of the same one. A

@@ -1,5 +1,6 @@
 #include "protocols/gdb/front_end.hpp"
 
+#include "protocols/gdb/jkvm/notify.hpp"
 #include "protocols/gdb/resume.hpp"
 #include "protocols/gdb/stop_reply.hpp"
 #include "protocols/gdb/text.hpp"
@@ -32,7 +33,9 @@ RspFrontEnd::RspFrontEnd(Session& session, Sink sink, const Dialect& dialect, Se
 Status RspFrontEnd::receive(ByteView chunk) {
   while (auto token = decoder_.next(chunk)) {
     note(*token);
+    answering_ = true; // what happens meanwhile is told behind the answer
     handle(*token);
+    answering_ = false;
     flush();
   }
   return Done{};
@@ -78,6 +81,12 @@ std::optional<std::string> RspFrontEnd::answer(const Row& row, std::string_view 
 }
 
 void RspFrontEnd::on_event(const Event& event) {
+  if (const auto text = jkvm::notification(conversation_.subscribed, event)) outbox_.notify(*text);
+  take_event(event);
+  if (!answering_) flush();
+}
+
+void RspFrontEnd::take_event(const Event& event) {
   if (const auto* gone = std::get_if<Gone>(&event)) conversation_.gone = gone->status;
   const auto* stopped = std::get_if<Stopped>(&event);
   // another client's run, or a reset: what happened before is past
@@ -89,7 +98,6 @@ void RspFrontEnd::on_event(const Event& event) {
   conversation_.stop_owed = false;
   if (stopped) print_caught(stopped->stop);
   outbox_.send(stopped ? conversation_.tell(stopped->stop) : render_exit(conversation_));
-  flush();
 }
 
 /// A stop reply has no word for a catchpoint, so the client's user gets a line.

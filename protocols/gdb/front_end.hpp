@@ -22,6 +22,7 @@ public:
   void on_event(const Event& event) override;
 
 private:
+  void take_event(const Event& event);
   void handle(const Token& token);
   void handle_packet(const Token& token);
   std::optional<std::string> answer(const Row& row, std::string_view packet);
@@ -34,6 +35,7 @@ private:
   Outbox outbox_;
   const Dialect& dialect_;
   Conversation conversation_;
+  bool answering_ = false;
 };
 
 } // namespace kdbg::gdb

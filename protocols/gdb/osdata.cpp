@@ -2,7 +2,7 @@
 
 #include "adapter/commands.hpp"
 #include "protocols/gdb/conversation.hpp"
-#include "protocols/gdb/stop_reply.hpp"
+#include "protocols/gdb/jkvm/values.hpp"
 #include "protocols/gdb/target_xml.hpp"
 #include "protocols/gdb/xfer.hpp"
 
@@ -11,20 +11,13 @@
 namespace kdbg::gdb {
 namespace {
 
-Result<Lines> list_vcpus(Conversation& c) {
+Result<Lines> show_vcpus(Conversation& c) {
   Lines lines;
-  for (std::size_t i = 0; i < c.target().vcpu_count(); ++i) {
-    const auto vcpu = static_cast<VcpuId>(i);
-    const bool running = c.target().running();
-    const std::string mode =
-        running ? std::string("running") : TRY(c.session.execute(DescribeVcpu{vcpu}));
-    const std::string why = running ? std::string() : render_reasons(c.target().stop(), vcpu);
-    lines.push_back({{"vCPU", fmt::format("{}", i)},
-                     {"Thread", render_thread(c, vcpu)},
-                     {"Mode", mode},
-                     {"Stopped by", running       ? ""
-                                    : why.empty() ? "held"
-                                                  : why}});
+  for (const VcpuState& state : TRY(list_vcpus(c))) {
+    lines.push_back({{"vCPU", fmt::format("{}", index(state.vcpu))},
+                     {"Thread", render_thread(c, state.vcpu)},
+                     {"Mode", state.running ? "running" : state.mode},
+                     {"Stopped by", state.why}});
   }
   return lines;
 }
@@ -58,7 +51,7 @@ struct Type {
 };
 constexpr Type types[] = {
     {"", "Types", "", &list_types},
-    {"vcpus", "vCPUs", "the machine's processors, their modes and why they stopped", &list_vcpus},
+    {"vcpus", "vCPUs", "the machine's processors, their modes and why they stopped", &show_vcpus},
     {"points", "Points", "breakpoints and watchpoints of all clients", &list_points},
     {"clients", "Clients", "who is connected, and who has run control", &list_clients},
 };

@@ -15,6 +15,10 @@ void Outbox::send(std::string_view payload, Runs runs) {
 }
 
 void Outbox::send_frame(std::string framed) {
+  if (framed.starts_with('%')) {
+    due_ += framed;
+    return;
+  }
   const bool at_once = mode_ == Mode::off || waiting_.empty();
   if (mode_ != Mode::off) waiting_.push_back(framed);
   if (at_once && due_.empty()) {
@@ -59,8 +63,19 @@ void Outbox::settle() {
   if (mode_ == Mode::leaving && waiting_.empty()) mode_ = Mode::off;
 }
 
+void Outbox::notify(std::string_view payload) {
+  std::string framed = frame(payload);
+  framed.front() = '%';
+  notes_ += framed;
+}
+
+const std::string& Outbox::due() {
+  if (!notes_.empty()) due_ += std::exchange(notes_, {});
+  return due_;
+}
+
 void Outbox::flush() {
-  if (!due_.empty()) sink_(std::exchange(due_, {}));
+  if (!due().empty()) sink_(std::exchange(due_, {}));
 }
 
 } // namespace kdbg::gdb

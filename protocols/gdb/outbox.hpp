@@ -14,8 +14,11 @@ public:
   explicit Outbox(Sink sink) : sink_(std::move(sink)) {}
 
   void send(std::string_view payload, Runs runs = Runs::shortened);
-  /// A frame that somebody else has made.
+  /// A frame that somebody else has made; a notification among them is not acknowledged.
   void send_frame(std::string framed);
+  /// Of what nobody asked for: %…#cs, which is not acknowledged. It leaves with the next flush,
+  /// behind what is due by then.
+  void notify(std::string_view payload);
   /// '+' or '-' for a packet received; nothing once acknowledgements are off.
   void acknowledge(bool good);
   bool acks() const { return mode_ != Mode::off; }
@@ -28,7 +31,7 @@ public:
   void on_packet();
 
   /// What the next flush sends.
-  const std::string& due() const { return due_; }
+  const std::string& due();
   /// Hands it to the sink in one call.
   void flush();
 
@@ -38,7 +41,7 @@ private:
 
   Sink sink_;
   Mode mode_ = Mode::on;
-  std::string due_;
+  std::string due_, notes_;
   std::deque<std::string> waiting_; // the first one is under way
   unsigned refusals_ = 0;           // of the first one
 };

@@ -1,6 +1,7 @@
 #include "protocols/gdb/protocol.hpp"
 
 #include "protocols/gdb/front_end.hpp"
+#include "protocols/gdb/jkvm/requests.hpp"
 #include "protocols/gdb/memory.hpp"
 #include "protocols/gdb/monitor.hpp"
 #include "protocols/gdb/osdata.hpp"
@@ -23,10 +24,10 @@ bool speaks(std::byte first) {
 }
 
 std::span<const Table> tables() {
-  static const Table all[] = {register_packets(), memory_packets(),  scan_packets(),
-                              point_packets(),    resume_packets(),  restart_packets(),
-                              query_packets(),    setting_packets(), symbol_packets(),
-                              xfer_packets(),     osdata_packets(),  monitor_packets()};
+  static const Table all[] = {
+      register_packets(), memory_packets(),  scan_packets(),    point_packets(),  resume_packets(),
+      restart_packets(),  query_packets(),   setting_packets(), symbol_packets(), xfer_packets(),
+      osdata_packets(),   monitor_packets(), jkvm_packets()};
   return all;
 }
 

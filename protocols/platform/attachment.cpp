@@ -105,6 +105,7 @@ void Attachment::on_lost(std::string_view why) {
 
 /// Also learns from it what became of the machine.
 bool Attachment::for_client(std::string_view frame) {
+  if (frame.starts_with('%')) return !attaching(); // nobody asked for it, so nothing is answered
   if (repeats_ > 0) {
     --repeats_;
     return false;

@@ -9,8 +9,14 @@ namespace kdbg::fakes {
 class RecordingFrontEnd final : public FrontEnd {
 public:
   Status receive(ByteView) override { return Done{}; }
-  void on_event(const Event& event) override { events.push_back(event); }
-  std::vector<Event> events;
+  void on_event(const Event& event) override {
+    const bool of_guest =
+        std::holds_alternative<Stopped>(event) || std::holds_alternative<Resumed>(event) ||
+        std::holds_alternative<MemoryChanged>(event) || std::holds_alternative<Gone>(event);
+    (of_guest ? events : news).push_back(event);
+  }
+  std::vector<Event> events; ///< of the guest
+  std::vector<Event> news;   ///< of clients, points and the console
 };
 
 /// One machine and its arbiter.

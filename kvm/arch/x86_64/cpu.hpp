@@ -43,6 +43,10 @@ public:
   Status serve_register_exit() override;
   Result<GuestVirt> exception_entry(unsigned vector) override;
   Result<ExceptionFrame> exception_frame(unsigned vector) override;
+  Result<DescriptorList>
+  descriptors(TableKind table, std::uint64_t first, std::uint64_t count) override;
+  Result<std::uint64_t> read_msr(std::uint32_t index) override;
+  Status change_msr(std::uint32_t index, std::uint64_t value) override;
 
 private:
   // registers.cpp's table, read and written (access.cpp, segments.cpp)
@@ -54,7 +58,6 @@ private:
   Status write_system(RegisterId id, std::uint64_t value);
   Status load_selector(Segment& segment, std::string_view name, std::uint16_t selector);
   Result<std::uint64_t> read_stable_msr(std::uint32_t index);
-  Result<std::uint64_t> read_msr(std::uint32_t index);
   Status write_msr(std::uint32_t index, std::uint64_t value);
   Result<std::uint64_t*> debug_field(unsigned number);
   Status load_xsave();
@@ -85,6 +88,12 @@ private:
     std::uint64_t privilege = 0; ///< least privilege that may raise it by an instruction
   };
   Result<Gate> read_gate(unsigned vector);
+
+  // descriptors.cpp
+  Result<DescriptorList> gates(std::uint64_t first, std::uint64_t count, bool real, bool long_mode);
+  Result<DescriptorList>
+  segments(DescriptorList out, std::uint64_t first, std::uint64_t count, bool long_mode);
+  Result<DescriptorList> task_state(bool long_mode);
 
   // unemulated.cpp
   Result<std::optional<Trap>> decode_unemulated();

@@ -69,4 +69,13 @@ Status X86Cpu::serve_register_exit() {
   return Done{};
 }
 
+/// For clients: some MSRs are also part of the system registers (EFER, the bases of FS and GS).
+Status X86Cpu::change_msr(std::uint32_t msr, std::uint64_t value) {
+  TRY(load_regs());
+  TRY(write_msr(msr, value));
+  sregs_.reset();
+  sync_valid_ = false; // kvm_run has them as they were
+  return Done{};
+}
+
 } // namespace kdbg::kvm::x86

@@ -1,11 +1,11 @@
 // Catchpoints: what the guest asks of its machine, and what its CPU raises. gdb's own `catch` knows
 // none of these and RSP has no packet for them.
 #include "adapter/commands.hpp"
+#include "protocols/gdb/jkvm/values.hpp"
 #include "protocols/gdb/monitor/command.hpp"
 #include "protocols/gdb/text.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <fmt/format.h>
 
@@ -17,10 +17,6 @@ constexpr std::pair<std::string_view, PointKind> kinds[] = {{"port", PointKind::
                                                             {"msr", PointKind::msr},
                                                             {"hypercall", PointKind::hypercall},
                                                             {"exception", PointKind::exception}};
-// SDM vol. 3, table 6-1; by vector
-constexpr std::array<std::string_view, 22> exceptions = {
-    "de", "db", "nmi", "bp", "of", "br", "ud", "nm", "df", "",   "ts",
-    "np", "ss", "gp",  "pf", "",   "mf", "ac", "mc", "xm", "ve", "cp"};
 
 /// 0x3f8 or 1016.
 Result<std::uint64_t> parse_number(std::string_view text) {
@@ -33,20 +29,10 @@ Result<std::uint64_t> parse_number(std::string_view text) {
   return Error{Code::bad_request, fmt::format("\"{}\" is not a number: 0x3f8 or 1016", text)};
 }
 
-std::optional<std::uint64_t> vector_named(std::string_view name) {
-  if (name.starts_with('#')) name.remove_prefix(1);
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const auto found = std::find(exceptions.begin(), exceptions.end(), lower);
-  if (lower.empty() || found == exceptions.end()) return {};
-  return static_cast<std::uint64_t>(found - exceptions.begin());
-}
-
 /// FIRST, FIRST-LAST or, of exceptions, a name.
 Status parse_numbers(std::string_view text, Point& point) {
   if (point.kind == PointKind::exception) {
-    if (const auto vector = vector_named(text)) {
+    if (const auto vector = exception_named(text)) {
       point.at.value = *vector;
       return Done{};
     }
@@ -90,14 +76,8 @@ Result<Point> parse(std::string_view kind, Scanner& scanner) {
   return point;
 }
 
-Result<std::vector<PointState>> catchpoints(Conversation& c) {
-  auto points = TRY(c.session.execute(ListPoints{}));
-  std::erase_if(points, [](const PointState& state) { return !is_catch(state.point.kind); });
-  return points;
-}
-
 Output list(Conversation& c) {
-  const auto points = TRY(catchpoints(c));
+  const auto points = TRY(list_catchpoints(c));
   if (points.empty()) return std::string("no catchpoints\n");
   std::string text;
   for (std::size_t i = 0; i < points.size(); ++i) {
@@ -108,7 +88,7 @@ Output list(Conversation& c) {
 }
 
 Output remove(Conversation& c, std::string_view which) {
-  const auto points = TRY(catchpoints(c));
+  const auto points = TRY(list_catchpoints(c));
   const bool all = which == "all";
   const std::uint64_t number = all ? 0 : TRY(parse_number(which));
   if (!all && (number == 0 || number > points.size())) {

@@ -1,5 +1,6 @@
 // Who is connected, and who may move the guest.
 #include "adapter/commands.hpp"
+#include "protocols/gdb/jkvm/values.hpp"
 #include "protocols/gdb/monitor/command.hpp"
 
 #include <fmt/format.h>
@@ -23,12 +24,9 @@ Output list(Conversation& c, std::string_view) {
 }
 
 Output take(Conversation& c, std::string_view) {
-  std::string before = "nobody";
-  for (const ClientInfo& client : TRY(c.session.execute(ListClients{}))) {
-    if (client.drives) before = fmt::format("client {}", number(client.id));
-  }
-  TRY(c.session.execute(TakeControl{}));
-  return fmt::format("run control: client {}, before: {}\n", number(c.session.id()), before);
+  const auto before = TRY(take_control(c));
+  return fmt::format("run control: client {}, before: {}\n", number(c.session.id()),
+                     before ? fmt::format("client {}", number(*before)) : "nobody");
 }
 
 constexpr Command commands[] = {

@@ -1,0 +1,89 @@
+#include "protocols/gdb/jkvm/notify.hpp"
+
+#include "protocols/gdb/jkvm/to_json.hpp"
+
+#include <fmt/format.h>
+
+namespace kdbg::gdb::jkvm {
+namespace {
+
+/// The name in `events`, and what is said beside it; no name for what is not told.
+struct Told {
+  std::string_view name;
+  Json fields;
+};
+
+Told tell(const Event& event) {
+  return std::visit(
+      Match{
+          [](const Stopped& stopped) {
+            return Told{"stopped",
+                        {{"epoch", stopped.stop.epoch}, {"vcpus", to_json(stopped.stop.vcpus)}}};
+          },
+          [](const Resumed& resumed) {
+            return Told{"resumed", {{"epoch", resumed.epoch}, {"by", to_json(resumed.by)}}};
+          },
+          [](const MemoryChanged& changed) {
+            Told told{"memory-changed", Json::object()};
+            put_address(told.fields, changed.at);
+            told.fields["length"] = changed.length;
+            told.fields["by"] = to_json(changed.by);
+            return told;
+          },
+          [](const Gone&) { return Told{}; },
+          [](const PointsChanged& changed) {
+            return Told{"points-changed", {{"by", to_json(changed.by)}}};
+          },
+          [](const ClientJoined& joined) {
+            return Told{"client-joined", {{"client", to_json(joined.id)}, {"name", joined.name}}};
+          },
+          [](const ClientLeft& left) {
+            return Told{"client-left", {{"client", to_json(left.id)}}};
+          },
+          [](const ConsoleOutput& output) {
+            return Told{"console", {{"text", output.text}}};
+          },
+      },
+      event);
+}
+
+Subscription bit(std::string_view name) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (events[i].name == name) return Subscription{1} << i;
+  }
+  return 0;
+}
+
+} // namespace
+
+Result<Subscription> parse_subscription(const Json& names) {
+  Subscription wanted = 0;
+  for (const Json& name : names) {
+    const Subscription one = name.is_string() ? bit(name.get_ref<const std::string&>()) : 0;
+    if (one == 0) {
+      return Error{Code::bad_request,
+                   fmt::format("no event {}; jKvm.help says which there are", render(name))};
+    }
+    wanted |= one;
+  }
+  return wanted;
+}
+
+Json subscription(Subscription wanted) {
+  Json names = Json::array();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if ((wanted >> i & 1) != 0) names.push_back(events[i].name);
+  }
+  return names;
+}
+
+std::optional<std::string> notification(Subscription wanted, const Event& event) {
+  if (wanted == 0) return {};
+  Told told = tell(event);
+  if ((bit(told.name) & wanted) == 0) return {};
+  Json json = {{"event", told.name}};
+  json.update(told.fields);
+  return "Kvm:" + render(json);
+}
+
+} // namespace kdbg::gdb::jkvm
