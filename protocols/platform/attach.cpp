@@ -42,10 +42,6 @@ Answer no_program(Desk& desk, std::string_view) {
   return desk.lldb ? no_machine(desk, {}) : say("W00");
 }
 
-Answer no_threads(Desk&, std::string_view) {
-  return say("l");
-}
-
 Answer no_document(Desk&, std::string_view) {
   return gdb::no_such_annex();
 }
@@ -113,8 +109,7 @@ constexpr Row rows[] = {
     {"?", exact, &no_program},
     {"qC", exact, &no_machine},
     {"qProcessInfo", exact, &no_machine},
-    {"qfThreadInfo", exact, &no_threads},
-    {"qsThreadInfo", exact, &no_threads},
+    {"qfThreadInfo", exact, &no_machine}, // lldb takes an empty list for one process, 1
     {"qXfer:", prefix, &no_document},
     {"vCont?", exact, [](Desk&, std::string_view) { return say("vCont;c;C;s;S;t;r"); }},
     {"qLaunchGDBServer", prefix, &launch_server},
