@@ -61,7 +61,7 @@ std::string Conversation::tell(const Stop& stop) {
   }
   // lldb hears of every vCPU at once
   if (!features.lldb) untold.insert(untold.end(), stop.vcpus.begin() + 1, stop.vcpus.end());
-  return render_stop(*this, stop);
+  return dialect.render_stop(*this, stop);
 }
 
 Status Conversation::write_register(VcpuId vcpu, RegisterId id, const Bytes& value) {
@@ -83,7 +83,8 @@ Result<ThreadRef> parse_thread(const Conversation& conversation, std::string_vie
   if (scanner.take('p')) {
     const IdPart process = TRY(parse_part(scanner, "process id"));
     const std::uint64_t ours = conversation.settings.process;
-    if (!process.all && process.value != 0 && process.value != ours) {
+    if (!process.all && process.value != 0 && process.value != customary_process &&
+        process.value != ours) {
       return Error{Code::no_such_vcpu,
                    fmt::format("no process {:x}: there is only {:x}", process.value, ours)};
     }

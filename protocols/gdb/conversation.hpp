@@ -15,6 +15,10 @@ enum class KillPolicy : std::uint8_t { detach, pause, poweroff };
 /// Guest memory that clients may use for themselves (`_M`), handed out piece by piece.
 class Scratch;
 
+/// Taken for the machine's process id as well: what QEMU's stub calls it, and scripts therefore
+/// say.
+inline constexpr std::uint64_t customary_process = 1;
+
 /// What the server tells of itself and its machine, the same to every client.
 struct Settings {
   KillPolicy kill = KillPolicy::detach;
@@ -49,9 +53,17 @@ struct ThreadRef {
   VcpuId vcpu{}; ///< for one
 };
 
+/// What a protocol on this wire format is made of; lldb's adds tables and says more at a stop.
+struct Dialect {
+  std::span<const Table> tables;
+  std::string (*render_stop)(const Conversation& conversation, const Stop& stop);
+  /// The answer to a resume that did not happen.
+  Answer (*refuse_resume)(Conversation& conversation, const Error& error);
+};
+
 struct Conversation {
   Session& session;
-  std::string (*render_stop)(const Conversation& conversation, const Stop& stop) = nullptr;
+  const Dialect& dialect;
   Settings settings{};
   /// Sends console output (O packets) ahead of the answer.
   std::function<void(std::string_view)> print;
@@ -59,14 +71,14 @@ struct Conversation {
   std::function<void(const std::optional<std::string>&)> answer_late;
   Features features{};
   bool acks = true;
-  bool extended = false;     ///< `!`: stays when the program is killed or has ended
-  bool bare_x = false;       ///< replies to x carry no 'b': LLDB 19
-  bool physical = false;     ///< addresses are guest-physical, as QEMU's PhyMemMode
-  VcpuId general{};          ///< Hg: whose registers and memory
-  ThreadRef moving{};        ///< Hc: whom c and s move
+  bool extended = false;        ///< `!`: stays when the program is killed or has ended
+  bool bare_x = false;          ///< replies to x carry no 'b': LLDB 19
+  bool physical = false;        ///< addresses are guest-physical, as QEMU's PhyMemMode
+  VcpuId general{};             ///< Hg: whose registers and memory
+  ThreadRef moving{};           ///< Hc: whom c and s move
   std::uint32_t subscribed = 0; ///< jkvm::Subscription
-  bool stop_owed = false;    ///< the client has been told "running"
-  std::optional<int> gone{}; ///< exit status once the run is over
+  bool stop_owed = false;       ///< the client has been told "running"
+  std::optional<int> gone{};    ///< exit status once the run is over
   /// What stopped together with what was told: other vCPUs, further watches of the same one. A
   /// reply names one, so each of these is told at the resume that would move it, as gdbserver does.
   std::vector<VcpuStop> untold{};

@@ -7,11 +7,6 @@
 
 namespace kdbg::gdb {
 
-/// What a protocol on this wire format is made of; lldb's adds tables and says more at a stop.
-struct Dialect {
-  std::span<const Table> tables;
-  std::string (*render_stop)(const Conversation& conversation, const Stop& stop);
-};
 /// Plain RSP.
 const Dialect& dialect();
 
@@ -33,7 +28,6 @@ private:
 
   Decoder decoder_;
   Outbox outbox_;
-  const Dialect& dialect_;
   Conversation conversation_;
   bool answering_ = false;
 };

@@ -32,7 +32,8 @@ std::span<const Table> tables() {
 }
 
 const Dialect& dialect() {
-  static const Dialect plain{tables(), &render_stop};
+  static const Dialect plain{tables(), &render_stop,
+                             [](Conversation&, const Error& error) { return Answer(error); }};
   return plain;
 }
 

@@ -52,7 +52,7 @@ Answer resume(Conversation& c, Resume how) {
   const bool owed = std::exchange(c.stop_owed, true);
   if (auto resumed = c.session.execute(ResumeGuest{std::move(how)}); !resumed) {
     c.stop_owed = owed;
-    return resumed.error();
+    return c.dialect.refuse_resume(c, resumed.error());
   }
   return say_nothing();
 }
@@ -240,7 +240,7 @@ Status check_process(const Conversation& c, std::string_view text) {
   Scanner scanner(text);
   const std::uint64_t pid = TRY(scanner.hex("process id"));
   TRY(scanner.finish());
-  if (pid == c.settings.process) return Done{};
+  if (pid == c.settings.process || pid == customary_process) return Done{};
   return Error{Code::no_such_vcpu,
                fmt::format("no process {:x}: there is only {:x}", pid, c.settings.process)};
 }

@@ -18,7 +18,7 @@ const gdb::Dialect& dialect() {
     all.insert(all.end(), plain.begin(), plain.end());
     return all;
   }();
-  static const gdb::Dialect both{tables, &render_stop};
+  static const gdb::Dialect both{tables, &render_stop, &refuse_resume};
   return both;
 }
 

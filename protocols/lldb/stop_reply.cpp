@@ -20,6 +20,7 @@ using gdb::Conversation;
 constexpr std::uint64_t line = 512;
 /// Above it answers of all vCPUs hold few registers each, to stay within a packet.
 constexpr std::size_t many_vcpus = 32;
+constexpr unsigned trap_signal = 5; ///< as gdb counts them
 
 /// What lldb shows as a thread's stop reason.
 struct Told {
@@ -178,6 +179,11 @@ std::string render_stop(const Conversation& c, const Stop& stop) {
   if (!c.features.lldb) return gdb::render_stop(c, stop);
   const VcpuStop& first = stop.vcpus.front();
   return render(c, first.vcpu, told_of(c, first), render_all(c));
+}
+
+gdb::Answer refuse_resume(gdb::Conversation& c, const Error& error) {
+  if (!c.features.lldb) return error;
+  return gdb::say(render(c, c.general, {"exception", error.what, trap_signal}, render_all(c)));
 }
 
 std::string render_vcpu_stop(const Conversation& c, VcpuId vcpu) {

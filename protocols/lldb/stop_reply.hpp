@@ -10,6 +10,10 @@ namespace kdbg::lldb {
 /// and memory at sp and pc. Plain RSP for a client that is not lldb.
 std::string render_stop(const gdb::Conversation& conversation, const Stop& stop);
 
+/// lldb takes an error in answer to a resume for a lost connection: it is told of a stop instead,
+/// whose reason is the error's text.
+gdb::Answer refuse_resume(gdb::Conversation& conversation, const Error& error);
+
 /// The same for one vCPU, stopped or merely held.
 std::string render_vcpu_stop(const gdb::Conversation& conversation, VcpuId vcpu);
 
