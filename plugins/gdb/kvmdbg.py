@@ -702,11 +702,12 @@ very place that the function's code so far implies; else gdb's other unwinders d
             return None
         try:
             pc, sp = (int(pending.read_register(name)) % 2**64 for name in ("rip", "rsp"))
-            start, name = self._function(pc)
-            for frame, slots, by_name in self._candidates(architecture, start, name, pc, sp):
-                self.tables.load(pending)
-                if frame.is_real(self.tables) and (by_name or start in self.tables.handlers):
-                    return self._claim(pending, frame, start, slots)
+            function, name = self._function(pc)
+            for start in dict.fromkeys((pc, function)):  # a gate may lead into the midst of a table
+                for frame, slots, by_name in self._candidates(architecture, start, name, pc, sp):
+                    self.tables.load(pending)
+                    if frame.is_real(self.tables) and (by_name or start in self.tables.handlers):
+                        return self._claim(pending, frame, start, slots)
         except gdb.error:  # no memory there
             pass
         return None
