@@ -35,7 +35,9 @@ struct PastStop {
 
 class Arbiter {
 public:
-  Arbiter(Target& target, Trace& trace) : target_(target), trace_(trace) {}
+  using Clock = std::function<std::chrono::system_clock::time_point()>;
+  Arbiter(Target& target, Trace& trace, Clock clock = &std::chrono::system_clock::now)
+      : target_(target), trace_(trace), clock_(std::move(clock)) {}
 
   /// `front_end` must outlive its `leave`.
   ClientId join(FrontEnd& front_end, std::string name = {});
@@ -71,6 +73,7 @@ private:
   void remember(const Event& event);
   Target& target_;
   Trace& trace_;
+  Clock clock_;
   struct Member {
     FrontEnd* front_end = nullptr;
     std::string name;

@@ -108,6 +108,8 @@ class Kvm(gdb.Command):
         super().__init__("kvm", gdb.COMMAND_STATUS, prefix=True)
 
     def invoke(self, argument, from_tty):
+        if argument:
+            raise gdb.GdbError(f'there is no "kvm {argument}"; `help kvm` lists the words')
         gdb.execute("help kvm")
 
 
@@ -339,7 +341,7 @@ The guest stops at the handler's first instruction. They last until this gdb lea
         error, words = hex(number(words[at + 1])), words[:at]
     if (clear or error) and not words:
         raise Failed("which exceptions? Vectors or names: 14, #PF")
-    vectors = [int(word, 0) if word[:1].isdigit() else word for word in words]
+    vectors = [number(word) if word[:1].isdigit() else word for word in words]
     answer = ask("exceptions", error=error, **({"clear" if clear else "set": vectors} if words else {}))
     show([(each["vector"], each["name"], each.get("error", "any"), each["hits"],
            " ".join(map(str, each["owners"]))) for each in answer["exceptions"]],

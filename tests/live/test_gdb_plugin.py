@@ -44,6 +44,7 @@ def help_and_completion():
         gdb.do("complete kvm exceptions #P", r"kvm exceptions #PF\s*$")
         gdb.do("complete kvm walk kernel_ma", r"kvm walk kernel_main\s*$")
         gdb.do("kvm", r"List of kvm subcommands")
+        gdb.do("kvm nonsense", r'there is no "kvm nonsense"; `help kvm` lists')
         for word in ("caps", "vcpus", "idt", "trace", "list"):
             gdb.do(f"kvm {word} now", r"takes no arguments, and was given \"now\"")
 
@@ -201,6 +202,8 @@ def exceptions_and_the_stack_behind_them():
         gdb.do("kvm exceptions #PF error", r"followed by one number")
         gdb.do("kvm exceptions #PF error 2", r"14 +#PF +0x2 +0 +1")
         gdb.do("kvm exceptions #XY", r"is no exception")
+        gdb.do("kvm exceptions 08", r"Invalid number|is no exception")
+        gdb.do("kvm exceptions 256", r"256 is no exception")
 
 
 @case(needs=NEEDS)
