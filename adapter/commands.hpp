@@ -67,6 +67,15 @@ struct Translate {
   Result<Reply> apply(Caller c) const { return c.target.translate(vcpu, at); }
 };
 
+struct FindRegion {
+  using Reply = Region;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "find_region";
+  VcpuId vcpu;
+  Address at;
+  Result<Reply> apply(Caller c) const { return c.target.region(vcpu, at); }
+};
+
 /// What stands before the memory in a core file.
 struct DescribeCore {
   using Reply = Bytes;

@@ -26,7 +26,7 @@ using Sink = std::function<void(std::string bytes)>;
 struct Protocol {
   std::string_view name;           ///< "gdb": also the word on the command line
   bool (*speaks)(std::byte first); ///< does a client of it begin like this?
-  std::unique_ptr<FrontEnd> (*open)(Session& session, Sink sink);
+  std::function<std::unique_ptr<FrontEnd>(Session& session, Sink sink)> open;
 };
 
 } // namespace kdbg

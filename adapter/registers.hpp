@@ -47,6 +47,14 @@ struct CoreField {
   std::uint64_t mask = ~std::uint64_t{0};
   bool vcpu = false; ///< the vCPU's number is added
 };
+/// Of all their values, in bytes.
+constexpr std::size_t size_of(std::span<const CoreField> fields) {
+  std::size_t size = 0;
+  for (const CoreField& field : fields) {
+    size += field.bytes;
+  }
+  return size;
+}
 /// A note that every vCPU has in a core file.
 struct CoreNote {
   std::string_view name;

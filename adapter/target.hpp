@@ -13,11 +13,12 @@ struct Capabilities {
   unsigned hardware_slots = 0; ///< shared by execution points and watches
   bool single_step = false;
   bool software_points = false;
-  bool hardware_watch = false;    ///< a watch costs nothing while it does not hit
-  bool protected_watch = false;   ///< a write watch costs an exit for each write to its pages
-  bool stepped_watch = false;     ///< a watch is possible by single-stepping: slow
-  bool block_interrupts = false;  ///< a step does not land in an interrupt handler
-  std::vector<std::string> notes; ///< one line each: what this host cannot do, or does its own way
+  bool hardware_watch = false;     ///< a watch costs nothing while it does not hit
+  bool protected_watch = false;    ///< a write watch costs an exit for each write to its pages
+  bool stepped_watch = false;      ///< a watch is possible by single-stepping: slow
+  bool watch_stops_before = false; ///< at a hit of a hardware watch the access is yet to be done
+  bool block_interrupts = false;   ///< a step does not land in an interrupt handler
+  std::vector<std::string> notes;  ///< one line each: what this host cannot do, or does its own way
 };
 
 /// A point as installed.
@@ -44,6 +45,15 @@ struct Translation {
   std::vector<std::string> levels;    ///< one line per page-table level, top first
 };
 
+/// A stretch of an address space whose bytes are alike: mapped with the same rights onto the same
+/// kind of memory, or not mapped at all.
+struct Region {
+  std::uint64_t start = 0;
+  std::uint64_t last = 0; ///< address of its last byte
+  bool mapped = false;
+  bool writable = false, user = false, executable = false;
+  std::string name{}; ///< "RAM", "ROM", "MMIO"; empty where nothing is mapped
+};
 /// The tables that tell an x86 CPU where its handlers and segments are (SDM vol. 3, 2.1).
 enum class TableKind : std::uint8_t { idt, gdt, ldt, tss };
 /// One entry, decoded; of the task-state segment, one of its fields.
@@ -96,6 +106,9 @@ public:
   /// Writes all or, when any byte is not RAM or ROM, nothing. Installed sites stay installed.
   virtual Status write_memory(VcpuId vcpu, Address at, ByteView data) = 0;
   virtual Result<Translation> translate(VcpuId vcpu, Address at) = 0;
+  /// What `at` lies in, or as much of it around `at` as is found in a millisecond or so: the next
+  /// region then is of the same kind. As translate while the guest runs.
+  virtual Result<Region> region(VcpuId vcpu, Address at) = 0;
   /// All memory, RAM and ROM: sorted, disjoint, not empty. Whole pages of 4 KiB.
   virtual std::vector<MemoryRange> memory_ranges() const = 0;
 

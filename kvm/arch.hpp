@@ -135,7 +135,21 @@ public:
   virtual ~PageTables() = default;
   /// With `levels`, for people.
   virtual Result<Translation> translate(Address at) const = 0;
+  /// Bytes that the entry which ends a failing walk leaves unmapped: a power of two; the block of
+  /// that size and alignment around `at` is a hole. At least 4096.
+  virtual std::uint64_t hole(Address at) const = 0;
 };
+
+/// For `hole`: the largest block around an address that is not canonical (the bits above
+/// `address_bits` do not repeat the topmost of them) in which none is.
+constexpr std::uint64_t hole_outside(std::uint64_t address, unsigned address_bits) {
+  std::uint64_t size = std::uint64_t{1} << (address_bits - 1);
+  for (; size < std::uint64_t{1} << 63; size *= 2) {
+    const std::uint64_t begin = address & ~(2 * size - 1);
+    if (begin == 0 || begin + 2 * size == 0) break;
+  }
+  return size;
+}
 
 /// May an emulated instruction write there itself?
 using WriteFilter = std::function<bool(GuestPhys at, std::size_t length)>;

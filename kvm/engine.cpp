@@ -1,6 +1,8 @@
 // The clients' side of the engine: registers, memory and points of a stopped guest.
 #include "kvm/engine.hpp"
 
+#include "kvm/region.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -15,6 +17,7 @@ Capabilities capabilities_of(const HostFacts& facts, const Arch& arch) {
   out.software_points = facts.breakpoint_exit || facts.breakpoint_internal_error ||
                         facts.hardware_exec || facts.single_step;
   out.hardware_watch = facts.data_watch;
+  out.watch_stops_before = facts.watch_before;
   out.protected_watch = facts.write_protect;
   out.stepped_watch = facts.steps();
   out.block_interrupts = facts.block_interrupts;
@@ -126,6 +129,13 @@ Result<Translation> Engine::translate(VcpuId id, Address at) {
   if (running_ || at.space.kind == Space::Kind::physical) return locate(id, at);
   const auto tables = TRY(with_registers(id, [&] { return vmm_.cpu(id).page_tables(); }));
   return tables->translate(at);
+}
+
+Result<Region> Engine::region(VcpuId id, Address at) {
+  TRY(check(id, false));
+  if (running_) return find_region(*tables_[index(id)], vmm_.memory(), at);
+  const auto tables = TRY(with_registers(id, [&] { return vmm_.cpu(id).page_tables(); }));
+  return find_region(*tables, vmm_.memory(), at);
 }
 
 Result<Translation> Engine::locate(VcpuId id, Address at) {

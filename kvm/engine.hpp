@@ -28,6 +28,7 @@ public:
   Result<Bytes> read_memory(VcpuId vcpu, Address at, std::size_t length) override;
   Status write_memory(VcpuId vcpu, Address at, ByteView data) override;
   Result<Translation> translate(VcpuId vcpu, Address at) override;
+  Result<Region> region(VcpuId vcpu, Address at) override;
   std::vector<MemoryRange> memory_ranges() const override { return vmm_.memory().extent(); }
   Result<std::vector<CodeLine>>
   disassemble(VcpuId vcpu, std::uint64_t at, std::size_t count) override;

@@ -1,15 +1,8 @@
 #include "kvm/small_guest.hpp"
 
 #include <cerrno>
-#include <cstring>
 
 namespace kdbg::kvm {
-
-Result<std::unique_ptr<SmallGuest>> SmallGuest::create(Kernel& kernel) {
-  std::unique_ptr<SmallGuest> guest(new SmallGuest(kernel));
-  TRY(guest->build());
-  return guest;
-}
 
 SmallGuest::~SmallGuest() {
   vcpu_.reset();
@@ -17,14 +10,18 @@ SmallGuest::~SmallGuest() {
   if (kvm_ != Fd::none) kernel_.close(kvm_);
 }
 
-Status SmallGuest::build() {
+Status SmallGuest::create_vm(std::uintptr_t type, std::size_t spare) {
   kvm_ = TRY(kernel_.open_kvm());
-  vm_ = Fd{TRY(kernel_.ioctl(kvm_, KVM_CREATE_VM, nullptr))};
-  memory_ = TRY(kernel_.allocate(memory_size));
+  vm_ = Fd{TRY(kernel_.ioctl(kvm_, KVM_CREATE_VM, integer(type)))};
+  memory_ = TRY(kernel_.allocate(memory_size + spare));
   kvm_userspace_memory_region region{};
   region.memory_size = memory_size;
   region.userspace_addr = reinterpret_cast<std::uint64_t>(memory_.data());
   TRY(kernel_.ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region));
+  return Done{};
+}
+
+Status SmallGuest::create_vcpu() {
   const Fd fd{TRY(kernel_.ioctl(vm_, KVM_CREATE_VCPU, nullptr))};
   const int size = TRY(kernel_.ioctl(kvm_, KVM_GET_VCPU_MMAP_SIZE, nullptr));
   vcpu_ = std::make_unique<Vcpu>(kernel_, fd, VcpuId{0},
@@ -38,10 +35,6 @@ Status SmallGuest::put(std::uint64_t at, std::span<const std::uint32_t> instruct
     return Done{};
   }
   return Error{Code::memory_fault, "the probe's guest is too small for its code"};
-}
-
-Status SmallGuest::debug(std::uint32_t control) {
-  return vcpu_->set(set_plain_guest_debug, PlainGuestDebug{control});
 }
 
 Result<std::uint64_t> SmallGuest::get(std::uint64_t id) {
@@ -62,6 +55,12 @@ Result<bool> SmallGuest::run() {
   if (result) return true;
   if (result.error().sys_errno == EINTR) return false;
   return result.error();
+}
+
+std::uint64_t SmallGuest::word(std::uint64_t at) const {
+  std::uint64_t out = 0;
+  std::memcpy(&out, memory_.data() + at, sizeof out);
+  return out;
 }
 
 Result<int> advertised(Kernel& kernel, unsigned long capability) {

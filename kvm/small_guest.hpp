@@ -1,35 +1,45 @@
 #pragma once
-/// The smallest guest that can ask KVM a question on an architecture with 4-byte instructions: one
-/// vCPU, 64 KiB from physical 0, no paging. Used by probes. Knows no register.
+/// What the small guests of the probes have in common: one vCPU, 64 KiB from physical 0. An
+/// architecture derives its own. Knows no register.
 #include "kvm/memory.hpp"
-#include "kvm/soft_cpu.hpp"
 #include "kvm/vcpu.hpp"
+
+#include <cstring>
 
 namespace kdbg::kvm {
 
 class SmallGuest {
 public:
-  static constexpr std::uint64_t memory_size = 0x10000, code = 0x8000, handler = 0x9000;
-  static constexpr std::uint64_t mmio = 0x100000; ///< no memory is there: a store exits
+  static constexpr std::uint64_t memory_size = 0x10000;
 
-  static Result<std::unique_ptr<SmallGuest>> create(Kernel& kernel);
-  ~SmallGuest();
   SmallGuest(const SmallGuest&) = delete;
   SmallGuest& operator=(const SmallGuest&) = delete;
 
+  /// Instructions of 4 bytes. Instruction caches are told.
   Status put(std::uint64_t at, std::span<const std::uint32_t> instructions);
-  /// 0 for none of it.
-  Status debug(std::uint32_t control);
   Result<std::uint64_t> get(std::uint64_t id);
   Status set(std::uint64_t id, std::uint64_t value);
   /// KVM_RUN; false on EINTR.
   Result<bool> run();
-  bool exited_by(std::uint32_t reason) const { return vcpu_->run_page().exit_reason == reason; }
+  bool exited_by(std::uint32_t reason) const { return page().exit_reason == reason; }
+  /// 8 bytes of memory.
+  std::uint64_t word(std::uint64_t at) const;
   Vcpu& vcpu() { return *vcpu_; }
+  kvm_run& page() const { return vcpu_->run_page(); }
 
-private:
+protected:
   explicit SmallGuest(Kernel& kernel) : kernel_(kernel) {}
-  Status build();
+  ~SmallGuest();
+  /// `type`: for KVM_CREATE_VM. `spare`: bytes of `memory_` behind the guest's, not yet its own.
+  Status create_vm(std::uintptr_t type = 0, std::size_t spare = 0);
+  Status create_vcpu();
+  /// What came with a KVM_EXIT_DEBUG, in the architecture's structure.
+  template <class T>
+  T debug_exit_as() const {
+    T out{};
+    std::memcpy(&out, &page().debug, sizeof out);
+    return out;
+  }
 
   Kernel& kernel_;
   Fd kvm_ = Fd::none, vm_ = Fd::none;

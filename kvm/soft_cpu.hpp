@@ -4,6 +4,7 @@
 /// no encoding and no register.
 #include "kvm/arch.hpp"
 
+#include <array>
 #include <map>
 
 namespace kdbg::kvm {
@@ -23,6 +24,19 @@ struct Source {
   static constexpr std::uint64_t none = 0; ///< it reads as zero, and takes nothing else
   std::uint64_t id = none;                 ///< for KVM_GET_ONE_REG, or the architecture's own
   std::uint8_t shift = 0, bits = 64;       ///< of the value there; up to 64 bits
+};
+
+/// An architecture's registers, filled in the order of their numbers.
+template <std::size_t count>
+struct SoftRegisters {
+  std::array<RegisterInfo, count> info{};
+  std::array<Source, count> source{};
+  std::size_t filled = 0;
+
+  constexpr void add(const RegisterInfo& one, const Source& where) {
+    info[filled] = one;
+    source[filled++] = where;
+  }
 };
 
 class SoftCpu : public Cpu {

@@ -50,7 +50,7 @@ RULES = [
     (r"kvm/.*", "|".join([STANDARD, LINUX, FMT,
                           r'"adapter/(result|types|registers|stop|target|trace)\.hpp"', KVM]), ZYDIS,
      "the engine knows no protocol, no client, no architecture's folder; Zydis stays in kvm/arch/"),
-    (r"protocols/lldb/.*", "|".join([STANDARD, FMT, VOCABULARY, r'"protocols/(lldb|gdb)/.*"']), THREADS,
+    (r"protocols/lldb/.*", "|".join([STANDARD, FMT, JSON, VOCABULARY, r'"protocols/(lldb|gdb)/.*"']), THREADS,
      "lldb is gdb's packets plus its own: vocabulary, gdb, lldb"),
     (r"protocols/(?P<protocol>\w+)/.*",
      "|".join([STANDARD, FMT, JSON, VOCABULARY, r'"protocols/{protocol}/.*"']), THREADS,

@@ -10,8 +10,9 @@
 #include "kvm/engine.hpp"
 #include "kvm/facts.hpp"
 #include "kvm/machine/machine.hpp"
-#include "protocols/gdb/protocol.hpp"
 #include "protocols/gdb/remote.hpp"
+#include "protocols/gdb/scratch.hpp"
+#include "protocols/lldb/protocol.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -20,9 +21,11 @@
 #include <nlohmann/json.hpp>
 
 #include <csignal>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <malloc.h>
+#include <unistd.h>
 
 namespace kdbg::server {
 namespace {
@@ -169,9 +172,9 @@ private:
   Status listen() {
     Settings settings;
     settings.allow_remote = options_.allow_remote;
-    server_ = std::make_unique<Server>(
-        io_, *engine_, *arbiter_, *trace_,
-        std::vector<Protocol>{gdb::protocol(kill_policy(options_.kill))}, say, settings, &dumps_);
+    server_ = std::make_unique<Server>(io_, *engine_, *arbiter_, *trace_,
+                                       std::vector<Protocol>{lldb::protocol(presentation())}, say,
+                                       settings, &dumps_);
     server_->on_clients_changed([this](std::size_t count) {
       clients_ = count;
       if (const auto status = powered_off(engine_->stop());
@@ -197,6 +200,20 @@ private:
       say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image, remote));
     }
     return Done{};
+  }
+
+  /// What clients are told of us.
+  gdb::Settings presentation() const {
+    gdb::Settings out;
+    out.kill = kill_policy(options_.kill);
+    out.process = static_cast<std::uint64_t>(::getpid());
+    out.name = std::filesystem::path(options_.image).filename().string();
+    out.linux_guest = kvm::is_linux(image_);
+    out.version = version();
+    if (!options_.scratch.empty()) {
+      out.scratch = std::make_shared<gdb::Scratch>(options_.scratch[0], options_.scratch[1]);
+    }
+    return out;
   }
 
   std::function<void(std::byte)> debug_outlet() {

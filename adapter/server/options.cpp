@@ -75,6 +75,12 @@ void add_run(CLI::App& run, RunOptions& o) {
          "poweroff")
       ->capture_default_str()
       ->check(CLI::IsMember({"detach", "pause", "poweroff"}));
+  run.add_option("--scratch", o.scratch,
+                 "ADDRESS,BYTES of guest memory (virtual) that debuggers may use for the code and "
+                 "data of expressions; default: none, so lldb calls no functions of the guest")
+      ->delimiter(',')
+      ->expected(2)
+      ->allow_extra_args(false);
   run.add_option("--dump-folder", o.dump_folder,
                  "where `monitor dump NAME` writes; default: the working directory")
       ->check(CLI::ExistingDirectory);
@@ -94,9 +100,13 @@ void add_dump(CLI::App& command, DumpOptions& o) {
 
 } // namespace
 
+std::string_view version() {
+  return KVMDBG_VERSION;
+}
+
 std::variant<Options, int> parse_options(int argc, const char* const* argv) {
-  CLI::App app{"kvmdbg: debug whatever runs under KVM, from gdb", "kvmdbg"};
-  app.set_version_flag("--version", "kvmdbg " KVMDBG_VERSION);
+  CLI::App app{"kvmdbg: debug whatever runs under KVM, from gdb and lldb", "kvmdbg"};
+  app.set_version_flag("--version", "kvmdbg " + std::string(version()));
   app.require_subcommand(1);
   app.footer(footer);
   RunOptions run;

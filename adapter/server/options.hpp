@@ -4,10 +4,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 namespace kdbg::server {
+
+/// The version of the program.
+std::string_view version();
 
 struct RunOptions {
   std::string image, initrd, append, console, trace, kill = "detach";
@@ -20,6 +24,7 @@ struct RunOptions {
   bool firmware = false;                           ///< the image is firmware that ends at 4 GiB
   std::string debug_port; ///< file for what firmware writes to port 0x402; "": no port
   bool go = false, allow_remote = false;
+  std::vector<std::uint64_t> scratch; ///< address and bytes that debuggers may use, or nothing
 };
 struct ProbeOptions {
   bool json = false;

@@ -34,6 +34,9 @@ struct Image {
   ByteView setup_header;         ///< bzImage: the file from setup_sects (0x1f1) to the header's end
 };
 
+/// A Linux kernel, by the boot protocol or by the banner that every uncompressed one has.
+bool is_linux(const Image& image);
+
 /// What a file is, where its content does not say.
 struct ByContent {};
 struct FlatAt {

@@ -59,8 +59,9 @@ std::string Conversation::tell(const Stop& stop) {
     if (!std::holds_alternative<HitWatch>(reason)) continue;
     if (std::exchange(told, true)) untold.push_back({first.vcpu, {reason}});
   }
-  untold.insert(untold.end(), stop.vcpus.begin() + 1, stop.vcpus.end());
-  return render_stop(*this, stop);
+  // lldb hears of every vCPU at once
+  if (!features.lldb) untold.insert(untold.end(), stop.vcpus.begin() + 1, stop.vcpus.end());
+  return dialect.render_stop(*this, stop);
 }
 
 Status Conversation::write_register(VcpuId vcpu, RegisterId id, const Bytes& value) {
@@ -81,9 +82,11 @@ Result<ThreadRef> parse_thread(const Conversation& conversation, std::string_vie
   Scanner scanner(text);
   if (scanner.take('p')) {
     const IdPart process = TRY(parse_part(scanner, "process id"));
-    if (!process.all && process.value > process_id) {
+    const std::uint64_t ours = conversation.settings.process;
+    if (!process.all && process.value != 0 && process.value != customary_process &&
+        process.value != ours) {
       return Error{Code::no_such_vcpu,
-                   fmt::format("no process {:x}: there is only 1", process.value)};
+                   fmt::format("no process {:x}: there is only {:x}", process.value, ours)};
     }
     if (scanner.done()) return ThreadRef{ThreadRef::Kind::all};
     TRY(scanner.expect('.'));
@@ -102,13 +105,16 @@ Result<ThreadRef> parse_thread(const Conversation& conversation, std::string_vie
 
 std::string render_thread(const Conversation& conversation, VcpuId vcpu) {
   const std::size_t thread = index(vcpu) + 1;
-  if (conversation.features.multiprocess) return fmt::format("p{:x}.{:x}", process_id, thread);
+  if (conversation.features.multiprocess) {
+    return fmt::format("p{:x}.{:x}", conversation.settings.process, thread);
+  }
   return fmt::format("{:x}", thread);
 }
 
 std::string render_error(const Features& features, const Error& error) {
   if (features.error_text) return "E." + error.what;
-  return fmt::format("E{:02x}", error_number(error));
+  const auto number = fmt::format("E{:02x}", error_number(error));
+  return features.error_strings ? number + ";" + to_hex(bytes_of(error.what)) : number;
 }
 
 } // namespace kdbg::gdb

@@ -9,11 +9,25 @@
 
 namespace kdbg::gdb {
 
-/// The machine is one process.
-inline constexpr std::uint64_t process_id = 1;
-
 /// What a client's kill does. LLDB 19 sends `k` on a plain quit, so detach is the safe one.
 enum class KillPolicy : std::uint8_t { detach, pause, poweroff };
+
+/// Guest memory that clients may use for themselves (`_M`), handed out piece by piece.
+class Scratch;
+
+/// Taken for the machine's process id as well: what QEMU's stub calls it, and scripts therefore
+/// say.
+inline constexpr std::uint64_t customary_process = 1;
+
+/// What the server tells of itself and its machine, the same to every client.
+struct Settings {
+  KillPolicy kill = KillPolicy::detach;
+  std::uint64_t process = 1;          ///< the machine is one process, with this id
+  std::string name = "guest";         ///< of that process
+  bool linux_guest = false;           ///< the image is a Linux kernel's: lldb then takes it as such
+  std::string version = "0";          ///< of the server
+  std::shared_ptr<Scratch> scratch{}; ///< null: none
+};
 
 /// What the client said in qSupported.
 struct Features {
@@ -21,6 +35,15 @@ struct Features {
   bool swbreak = false;
   bool hwbreak = false;
   bool error_text = false; ///< takes E.text
+  // lldb's
+  bool lldb = false;          ///< takes lldb's stop replies
+  bool error_strings = false; ///< takes Enn;text
+};
+
+/// Registers that a client wants back later.
+struct SavedRegisters {
+  VcpuId vcpu{};
+  std::vector<std::pair<RegisterId, Bytes>> values;
 };
 
 /// What a thread id names.
@@ -30,28 +53,37 @@ struct ThreadRef {
   VcpuId vcpu{}; ///< for one
 };
 
+/// What a protocol on this wire format is made of; lldb's adds tables and says more at a stop.
+struct Dialect {
+  std::span<const Table> tables;
+  std::string (*render_stop)(const Conversation& conversation, const Stop& stop);
+  /// The answer to a resume that did not happen.
+  Answer (*refuse_resume)(Conversation& conversation, const Error& error);
+};
+
 struct Conversation {
   Session& session;
-  std::string (*render_stop)(const Conversation& conversation, const Stop& stop) = nullptr;
-  KillPolicy kill_policy = KillPolicy::detach;
+  const Dialect& dialect;
+  Settings settings{};
   /// Sends console output (O packets) ahead of the answer.
   std::function<void(std::string_view)> print;
   /// Sends the answer that a handler held back (`say_nothing`), and what was printed since.
   std::function<void(const std::optional<std::string>&)> answer_late;
   Features features{};
   bool acks = true;
-  bool extended = false;     ///< `!`: stays when the program is killed or has ended
-  bool bare_x = false;       ///< replies to x carry no 'b': LLDB 19
-  bool physical = false;     ///< addresses are guest-physical, as QEMU's PhyMemMode
-  VcpuId general{};          ///< Hg: whose registers and memory
-  ThreadRef moving{};        ///< Hc: whom c and s move
+  bool extended = false;        ///< `!`: stays when the program is killed or has ended
+  bool bare_x = false;          ///< replies to x carry no 'b': LLDB 19
+  bool physical = false;        ///< addresses are guest-physical, as QEMU's PhyMemMode
+  VcpuId general{};             ///< Hg: whose registers and memory
+  ThreadRef moving{};           ///< Hc: whom c and s move
   std::uint32_t subscribed = 0; ///< jkvm::Subscription
-  bool stop_owed = false;    ///< the client has been told "running"
-  std::optional<int> gone{}; ///< exit status once the run is over
+  bool stop_owed = false;       ///< the client has been told "running"
+  std::optional<int> gone{};    ///< exit status once the run is over
   /// What stopped together with what was told: other vCPUs, further watches of the same one. A
   /// reply names one, so each of these is told at the resume that would move it, as gdbserver does.
   std::vector<VcpuStop> untold{};
-  std::unique_ptr<Dumps::Job> dump{}; ///< `monitor dump`, whose answer is still owed
+  std::unique_ptr<Dumps::Job> dump{};              ///< `monitor dump`, whose answer is still owed
+  std::map<std::uint64_t, SavedRegisters> saved{}; ///< by the number that the client was given
 
   std::map<std::string, std::uint64_t> symbols{}; ///< what the client knows of those wanted
   std::size_t symbols_asked = 0;                  ///< of wanted_symbols()

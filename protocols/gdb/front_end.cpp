@@ -17,15 +17,11 @@ bool is_reset(const Stop& stop) {
 
 } // namespace
 
-RspFrontEnd::RspFrontEnd(Session& session,
-                         Sink sink,
-                         const Dialect& dialect,
-                         KillPolicy kill_policy)
+RspFrontEnd::RspFrontEnd(Session& session, Sink sink, const Dialect& dialect, Settings settings)
     : outbox_(std::move(sink)),
-      dialect_(dialect),
       conversation_{.session = session,
-                    .render_stop = dialect.render_stop,
-                    .kill_policy = kill_policy,
+                    .dialect = dialect,
+                    .settings = std::move(settings),
                     .print = [this](std::string_view text) { print(text); },
                     .answer_late =
                         [this](const std::optional<std::string>& text) {
@@ -69,7 +65,7 @@ void RspFrontEnd::handle_packet(const Token& token) {
                       fmt::format("packet is longer than {} bytes", max_payload)};
     return outbox_.send(render_error(conversation_.features, error));
   }
-  const Row* row = find_row(dialect_.tables, token.payload);
+  const Row* row = find_row(conversation_.dialect.tables, token.payload);
   if (!row) return outbox_.send("");
   const auto text = answer(*row, token.payload);
   if (!conversation_.acks) outbox_.stop_acks();

@@ -7,17 +7,12 @@
 
 namespace kdbg::gdb {
 
-/// What a protocol on this wire format is made of; lldb's adds tables and says more at a stop.
-struct Dialect {
-  std::span<const Table> tables;
-  std::string (*render_stop)(const Conversation& conversation, const Stop& stop);
-};
 /// Plain RSP.
 const Dialect& dialect();
 
 class RspFrontEnd final : public FrontEnd {
 public:
-  RspFrontEnd(Session& session, Sink sink, const Dialect& dialect, KillPolicy kill_policy);
+  RspFrontEnd(Session& session, Sink sink, const Dialect& dialect, Settings settings);
   Status receive(ByteView chunk) override;
   void on_event(const Event& event) override;
 
@@ -33,7 +28,6 @@ private:
 
   Decoder decoder_;
   Outbox outbox_;
-  const Dialect& dialect_;
   Conversation conversation_;
   bool answering_ = false;
 };

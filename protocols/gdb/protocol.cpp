@@ -17,39 +17,30 @@
 #include "protocols/gdb/xfer.hpp"
 
 namespace kdbg::gdb {
-namespace {
 
 bool speaks(std::byte first) {
   constexpr std::string_view openers = "+-$%\x03";
   return openers.find(static_cast<char>(first)) != std::string_view::npos;
 }
 
-template <KillPolicy policy>
-std::unique_ptr<FrontEnd> open(Session& session, Sink sink) {
-  return std::make_unique<RspFrontEnd>(session, std::move(sink), dialect(), policy);
-}
-
-} // namespace
-
-const Dialect& dialect() {
-  static const Table tables[] = {
+std::span<const Table> tables() {
+  static const Table all[] = {
       register_packets(), memory_packets(),  scan_packets(),    point_packets(),  resume_packets(),
       restart_packets(),  query_packets(),   setting_packets(), symbol_packets(), xfer_packets(),
       osdata_packets(),   monitor_packets(), jkvm_packets()};
-  static const Dialect plain{tables, &render_stop};
+  return all;
+}
+
+const Dialect& dialect() {
+  static const Dialect plain{tables(), &render_stop,
+                             [](Conversation&, const Error& error) { return Answer(error); }};
   return plain;
 }
 
-Protocol protocol(KillPolicy kill_policy) {
-  switch (kill_policy) {
-  case KillPolicy::detach:
-    break;
-  case KillPolicy::pause:
-    return {"gdb", &speaks, &open<KillPolicy::pause>};
-  case KillPolicy::poweroff:
-    return {"gdb", &speaks, &open<KillPolicy::poweroff>};
-  }
-  return {"gdb", &speaks, &open<KillPolicy::detach>};
+Protocol protocol(const Settings& settings) {
+  return {"gdb", &speaks, [settings](Session& session, Sink sink) -> std::unique_ptr<FrontEnd> {
+            return std::make_unique<RspFrontEnd>(session, std::move(sink), dialect(), settings);
+          }};
 }
 
 } // namespace kdbg::gdb

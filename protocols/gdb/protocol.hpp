@@ -5,7 +5,11 @@
 
 namespace kdbg::gdb {
 
-/// `kill_policy`: what `k` and `vKill` do.
-Protocol protocol(KillPolicy kill_policy = KillPolicy::detach);
+/// Does an RSP client begin like this?
+bool speaks(std::byte first);
+/// All of gdb's packets.
+std::span<const Table> tables();
+
+Protocol protocol(const Settings& settings = {});
 
 } // namespace kdbg::gdb

@@ -23,6 +23,12 @@ Features parse_features(std::string_view text) {
   return features;
 }
 
+/// It names registers as gdb does, but never says vContSupported, which gdb 7.11 and later do.
+bool is_lldb(std::string_view features) {
+  return features.find("xmlRegisters=") != std::string_view::npos &&
+         features.find("vContSupported+") == std::string_view::npos;
+}
+
 /// Nothing is promised that this host cannot do. No memory-map: gdb would refuse every address
 /// outside it, and what is mapped changes with the page tables.
 Answer supported(Conversation& c, std::string_view arguments) {
@@ -39,6 +45,8 @@ Answer supported(Conversation& c, std::string_view arguments) {
   if (c.features.swbreak) text += ";swbreak+";
   if (c.features.hwbreak) text += ";hwbreak+";
   if (c.features.error_text) text += ";error-message+";
+  if (is_lldb(arguments))
+    text += ";QThreadSuffixSupported+;QListThreadsInStopReply+;qEcho+;MultiMemRead+";
   return say(std::move(text));
 }
 

@@ -28,12 +28,18 @@ Result<RegisterId> parse_number(const Conversation& c, Scanner& scanner) {
   return Error{Code::bad_request, fmt::format("no register {}: there are {}", number, count)};
 }
 
+/// gdb knows by its description what is in `g` and asks for the rest by `p`; lldb, told to use `g`,
+/// expects every register there.
+bool in_g(const Conversation& c, const RegisterInfo& info) {
+  return info.in_g || c.features.lldb;
+}
+
 Answer read_all(Conversation& c, std::string_view) {
   const auto registers = c.target().arch().registers;
   std::vector<RegisterId> ids;
   std::size_t length = 0;
   for (std::size_t i = 0; i < registers.size(); ++i) {
-    if (!registers[i].in_g) continue;
+    if (!in_g(c, registers[i])) continue;
     ids.push_back(static_cast<RegisterId>(i));
     length += digits(registers[i]);
   }
@@ -67,12 +73,13 @@ Status write_changed(Conversation& c, const Change& change) {
   return c.write_register(c.general, change.id, value);
 }
 
-Result<std::vector<Change>> split(const ArchInfo& arch, std::string_view text) {
+Result<std::vector<Change>> split(const Conversation& c, std::string_view text) {
+  const ArchInfo& arch = c.target().arch();
   std::vector<Change> changes;
   const std::size_t total = text.size();
   for (std::size_t i = 0; i < arch.registers.size(); ++i) {
     const RegisterInfo& info = arch.registers[i];
-    if (!info.in_g) continue;
+    if (!in_g(c, info)) continue;
     if (text.size() < digits(info)) {
       return Error{Code::bad_request, fmt::format("{} digits end before {}", total, info.name)};
     }
@@ -88,7 +95,7 @@ Result<std::vector<Change>> split(const ArchInfo& arch, std::string_view text) {
 }
 
 Answer write_all(Conversation& c, std::string_view arguments) {
-  const auto changes = TRY(split(c.target().arch(), arguments));
+  const auto changes = TRY(split(c, arguments));
   Status outcome = Done{};
   for (const Change& change : changes) {
     auto written = write_changed(c, change);

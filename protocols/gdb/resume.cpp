@@ -52,13 +52,15 @@ Answer resume(Conversation& c, Resume how) {
   const bool owed = std::exchange(c.stop_owed, true);
   if (auto resumed = c.session.execute(ResumeGuest{std::move(how)}); !resumed) {
     c.stop_owed = owed;
-    return resumed.error();
+    return c.dialect.refuse_resume(c, resumed.error());
   }
   return say_nothing();
 }
 
+} // namespace
+
 /// RSP cannot say "running" to somebody who asks, so asking stops the guest.
-Answer why_stopped(Conversation& c, std::string_view) {
+Answer why_stopped(Conversation& c) {
   if (c.gone) return say(render_exit(c));
   if (!c.target().running()) {
     c.untold.clear();
@@ -67,6 +69,12 @@ Answer why_stopped(Conversation& c, std::string_view) {
   c.stop_owed = true;
   TRY(c.session.execute(Interrupt{}));
   return say_nothing();
+}
+
+namespace {
+
+Answer ask_why(Conversation& c, std::string_view) {
+  return why_stopped(c);
 }
 
 // vCont
@@ -202,33 +210,42 @@ Answer step_signalled(Conversation& c, std::string_view arguments) {
 
 // Leaving
 
-/// Takes this client's points out and lets the guest go on, unless somebody else holds it.
-Status detach(Conversation& c) {
+} // namespace
+
+Status detach(Conversation& c, Leave how) {
   if (c.gone) return Done{};
   c.untold.clear();
   TRY(c.session.execute(RemoveAllPoints{}));
+  if (how == Leave::stopped) return Done{};
   std::vector<Motion> motions(c.target().vcpu_count(), Motion::run);
   auto resumed = c.session.execute(ResumeGuest{{std::move(motions)}});
   if (!resumed && resumed.error().code != Code::not_owner) return resumed;
   return Done{};
 }
 
+namespace {
+
 /// A client of the extended kind stays, most likely to run the machine anew: it is held for that.
 Status kill(Conversation& c) {
-  if (c.gone || (c.kill_policy == KillPolicy::detach && !c.extended)) return detach(c);
+  if (c.gone || (c.settings.kill == KillPolicy::detach && !c.extended)) return detach(c);
   c.untold.clear();
   TRY(c.session.execute(RemoveAllPoints{}));
-  if (c.kill_policy == KillPolicy::poweroff) TRY(c.session.execute(PowerOff{}));
+  if (c.settings.kill == KillPolicy::poweroff) TRY(c.session.execute(PowerOff{}));
   return Done{};
 }
 
-Status check_process(std::string_view text) {
+} // namespace
+
+Status check_process(const Conversation& c, std::string_view text) {
   Scanner scanner(text);
   const std::uint64_t pid = TRY(scanner.hex("process id"));
   TRY(scanner.finish());
-  if (pid == process_id) return Done{};
-  return Error{Code::no_such_vcpu, fmt::format("no process {:x}: there is only 1", pid)};
+  if (pid == c.settings.process || pid == customary_process) return Done{};
+  return Error{Code::no_such_vcpu,
+               fmt::format("no process {:x}: there is only {:x}", pid, c.settings.process)};
 }
+
+namespace {
 
 Answer detach_packet(Conversation& c, std::string_view) {
   TRY(detach(c));
@@ -236,7 +253,7 @@ Answer detach_packet(Conversation& c, std::string_view) {
 }
 
 Answer detach_process(Conversation& c, std::string_view pid) {
-  TRY(check_process(pid));
+  TRY(check_process(c, pid));
   return detach_packet(c, {});
 }
 
@@ -247,7 +264,7 @@ Answer kill_packet(Conversation& c, std::string_view) {
 }
 
 Answer kill_process(Conversation& c, std::string_view pid) {
-  TRY(check_process(pid));
+  TRY(check_process(c, pid));
   TRY(kill(c));
   return say_ok();
 }
@@ -259,12 +276,18 @@ Answer interrupt_packet(Conversation& c, std::string_view) {
 }
 
 constexpr Row rows[] = {
-    {"?", Row::Match::exact, &why_stopped},        {"vCont?", Row::Match::exact, &list_actions},
-    {"vCont;", Row::Match::prefix, &resume_each},  {"c", Row::Match::prefix, &run},
-    {"C", Row::Match::prefix, &run_signalled},     {"s", Row::Match::prefix, &step},
-    {"S", Row::Match::prefix, &step_signalled},    {"D", Row::Match::exact, &detach_packet},
-    {"D;", Row::Match::prefix, &detach_process},   {"k", Row::Match::exact, &kill_packet},
-    {"vKill;", Row::Match::prefix, &kill_process}, {"vCtrlC", Row::Match::exact, &interrupt_packet},
+    {"?", Row::Match::exact, &ask_why},
+    {"vCont?", Row::Match::exact, &list_actions},
+    {"vCont;", Row::Match::prefix, &resume_each},
+    {"c", Row::Match::prefix, &run},
+    {"C", Row::Match::prefix, &run_signalled},
+    {"s", Row::Match::prefix, &step},
+    {"S", Row::Match::prefix, &step_signalled},
+    {"D", Row::Match::exact, &detach_packet},
+    {"D;", Row::Match::prefix, &detach_process},
+    {"k", Row::Match::exact, &kill_packet},
+    {"vKill;", Row::Match::prefix, &kill_process},
+    {"vCtrlC", Row::Match::exact, &interrupt_packet},
 };
 
 } // namespace

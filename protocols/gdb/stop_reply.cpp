@@ -10,17 +10,11 @@ namespace kdbg::gdb {
 namespace {
 
 // gdb's signal numbers, which are its own.
-enum class Signal : std::uint8_t { interrupt = 0x02, trap = 0x05, fault = 0x0b, terminate = 0x0f };
+enum Signal : unsigned { interrupt = 0x02, trap = 0x05, fault = 0x0b, terminate = 0x0f };
 
-template <class Reason>
-const Reason* find_reason(const VcpuStop& stop) {
-  for (const StopReason& reason : stop.reasons) {
-    if (const auto* found = std::get_if<Reason>(&reason)) return found;
-  }
-  return nullptr;
-}
+} // namespace
 
-Signal signal_of(const VcpuStop& stop) {
+unsigned signal_of(const VcpuStop& stop) {
   if (find_reason<Crashed>(stop)) return Signal::fault;
   if (find_reason<PoweredOff>(stop)) return Signal::terminate;
   const bool only_interrupted =
@@ -29,6 +23,8 @@ Signal signal_of(const VcpuStop& stop) {
       });
   return only_interrupted ? Signal::interrupt : Signal::trap;
 }
+
+namespace {
 
 std::string_view watch_key(PointKind kind) {
   switch (kind) {
@@ -41,7 +37,8 @@ std::string_view watch_key(PointKind kind) {
   }
 }
 
-/// Does the client's pc show this address? Where code has a segment base, pc is an offset.
+} // namespace
+
 bool at_pc(const Conversation& conversation, VcpuId vcpu, std::uint64_t address) {
   auto value = read_value(conversation, vcpu, conversation.target().arch().pc);
   if (!value) return false;
@@ -51,6 +48,8 @@ bool at_pc(const Conversation& conversation, VcpuId vcpu, std::uint64_t address)
   }
   return *value == expected;
 }
+
+namespace {
 
 /// gdb keeps the last of several keys, and a watch is the one that it cannot find out by itself. It
 /// takes a hit that is not at pc for one of a point removed long ago, and goes on in silence: such
@@ -83,7 +82,7 @@ std::string render_expedited(const Conversation& conversation, VcpuId vcpu) {
 
 std::string render_stop(const Conversation& conversation, const Stop& stop) {
   const VcpuStop& first = stop.vcpus.front();
-  return fmt::format("T{:02x}{}thread:{};core:{:x};{}", static_cast<unsigned>(signal_of(first)),
+  return fmt::format("T{:02x}{}thread:{};core:{:x};{}", signal_of(first),
                      render_expedited(conversation, first.vcpu),
                      render_thread(conversation, first.vcpu), index(first.vcpu),
                      render_key(conversation, first));
@@ -91,7 +90,9 @@ std::string render_stop(const Conversation& conversation, const Stop& stop) {
 
 std::string render_exit(const Conversation& conversation) {
   const unsigned status = static_cast<unsigned>(conversation.gone.value_or(0)) & 0xff;
-  return fmt::format("W{:02x}{}", status, conversation.features.multiprocess ? ";process:1" : "");
+  const std::string text = fmt::format("W{:02x}", status);
+  if (!conversation.features.multiprocess) return text;
+  return text + fmt::format(";process:{:x}", conversation.settings.process);
 }
 
 std::string render_reasons(const Stop& stop, VcpuId vcpu) {

@@ -4,6 +4,20 @@
 
 namespace kdbg::gdb {
 
+/// The first reason of this kind, or null.
+template <class Reason>
+const Reason* find_reason(const VcpuStop& stop) {
+  for (const StopReason& reason : stop.reasons) {
+    if (const auto* found = std::get_if<Reason>(&reason)) return found;
+  }
+  return nullptr;
+}
+
+/// gdb's signal number for it: 2 interrupted, 5 trap, 11 crashed, 15 powered off.
+unsigned signal_of(const VcpuStop& stop);
+/// Does the client's pc show this address? Where code has a segment base, pc is an offset.
+bool at_pc(const Conversation& conversation, VcpuId vcpu, std::uint64_t address);
+
 /// T packet: signal, expedited registers, thread, core, and why.
 std::string render_stop(const Conversation& conversation, const Stop& stop);
 /// W packet.

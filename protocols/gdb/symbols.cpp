@@ -19,7 +19,7 @@ Answer ask(Conversation& c) {
 /// The client has (more) symbols: all that it said before may be out of date.
 Answer begin(Conversation& c, std::string_view) {
   c.symbols.clear();
-  c.symbols_asked = 0;
+  c.symbols_asked = c.features.lldb ? std::size(wanted) : 0; // lldb would be asked at every connect
   return ask(c);
 }
 

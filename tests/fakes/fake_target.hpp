@@ -60,6 +60,7 @@ public:
   Result<Bytes> read_memory(VcpuId vcpu, Address at, std::size_t length) override;
   Status write_memory(VcpuId vcpu, Address at, ByteView data) override;
   Result<Translation> translate(VcpuId vcpu, Address at) override;
+  Result<Region> region(VcpuId vcpu, Address at) override;
   std::vector<MemoryRange> memory_ranges() const override;
   Status insert(VcpuId vcpu, const Point& point) override;
   Status remove(const Point& point) override;

@@ -41,13 +41,13 @@ std::string spell_out(std::string_view stream) {
   return out;
 }
 
-GdbClient::GdbClient(Machine& machine, gdb::KillPolicy kill_policy, bool acks)
+GdbClient::GdbClient(Machine& machine, gdb::Settings settings, bool acks)
     : session(machine.target, machine.arbiter, machine.trace),
       front_end(
           session,
           [this](std::string bytes) { sent.push_back(std::move(bytes)); },
           gdb::dialect(),
-          kill_policy) {
+          settings) {
   session.join(front_end);
   if (acks) return;
   feed(gdb::frame("QStartNoAckMode") + "+");

@@ -36,9 +36,7 @@ std::string spell_out(std::string_view stream);
 /// A connection without a socket. `sent` holds one string per call of the sink.
 class GdbClient {
 public:
-  explicit GdbClient(Machine& machine,
-                     gdb::KillPolicy kill_policy = gdb::KillPolicy::detach,
-                     bool acks = false);
+  explicit GdbClient(Machine& machine, gdb::Settings settings = {}, bool acks = false);
   ~GdbClient() { session.leave(); }
   GdbClient(const GdbClient&) = delete;
   GdbClient& operator=(const GdbClient&) = delete;

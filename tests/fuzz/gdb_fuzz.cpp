@@ -50,7 +50,7 @@ private:
   Arbiter arbiter_{target, trace_, [] { return std::chrono::system_clock::time_point{}; }};
   Session session_{target, arbiter_, trace_};
   gdb::RspFrontEnd front_end_{session_, [this](const std::string& bytes) { said += bytes; },
-                              gdb::dialect(), gdb::KillPolicy::detach};
+                              gdb::dialect(), gdb::Settings{}};
 };
 
 StopReason reason(std::uint8_t choice) {

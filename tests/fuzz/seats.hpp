@@ -49,7 +49,7 @@ public:
             session,
             [this](const std::string& bytes) { hear(gdb::bytes_of(bytes)); },
             gdb::dialect(),
-            gdb::KillPolicy::detach) {}
+            gdb::Settings{}) {}
   FrontEnd& front_end() override { return rsp_; }
 
   /// The answer, or nothing when it comes later.

@@ -19,7 +19,7 @@ public:
 
 private:
   struct Peer {
-    explicit Peer(fakes::Machine& machine) : gdb(machine, gdb::KillPolicy::detach, true) {}
+    explicit Peer(fakes::Machine& machine) : gdb(machine, gdb::Settings{}, true) {}
     fakes::GdbClient gdb;
     std::string unread;
   };

@@ -83,7 +83,7 @@ TEST_CASE("a trace is a transcript") {
     target.publish = [&](const Event& event) { arbiter.publish(event); };
     Session session(target, arbiter, trace);
     gdb::RspFrontEnd front_end(
-        session, [](const std::string&) {}, gdb::dialect(), gdb::KillPolicy::detach);
+        session, [](const std::string&) {}, gdb::dialect(), gdb::Settings{});
     session.join(front_end);
     auto feed = [&](const std::string& bytes) { CHECK(front_end.receive(gdb::bytes_of(bytes))); };
     feed("+" + gdb::frame("?") + "+" + gdb::frame("QStartNoAckMode") + "+");

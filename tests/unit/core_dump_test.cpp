@@ -166,7 +166,7 @@ struct Served {
   std::string sent;
   Session session;
   gdb::RspFrontEnd front_end{session, [this](const std::string& bytes) { sent += bytes; },
-                             gdb::dialect(), gdb::KillPolicy::detach};
+                             gdb::dialect(), gdb::Settings{}};
 };
 
 TEST_CASE("monitor dump writes the core and answers when it is whole") {
@@ -213,7 +213,7 @@ TEST_CASE("a dump ends with its client, and only one is under way") {
     std::string sent;
     gdb::RspFrontEnd front_end(
         session, [&](const std::string& bytes) { sent += bytes; }, gdb::dialect(),
-        gdb::KillPolicy::detach);
+        gdb::Settings{});
     session.join(front_end);
     const auto ask = [&](std::string_view line) {
       REQUIRE(front_end.receive(
@@ -261,7 +261,7 @@ struct Copied {
   }
   Folder folder;
   fakes::Machine machine;
-  fakes::GdbClient client{machine, gdb::KillPolicy::detach, true};
+  fakes::GdbClient client{machine, gdb::Settings{}, true};
   gdb::Remote remote{wire()};
   std::function<void()> before_receive;
   bool interrupted = false;

@@ -12,7 +12,7 @@ using Sent = std::vector<std::string>;
 
 TEST_CASE("an ack and its answer leave in one write") {
   Machine machine;
-  GdbClient client(machine, KillPolicy::detach, true);
+  GdbClient client(machine, Settings{}, true);
   client.feed(frame("qC"));
   CHECK(client.sent == Sent{"+$QC1#c5"});
 }
@@ -35,7 +35,7 @@ TEST_CASE("console output and its OK leave in one write") {
 
 TEST_CASE("somebody who only refuses is not served for ever") {
   Machine machine;
-  GdbClient client(machine, KillPolicy::detach, true);
+  GdbClient client(machine, Settings{}, true);
   client.feed(frame("qC"));
   client.sent.clear();
   client.feed(std::string(1000, '-'));
@@ -47,7 +47,7 @@ TEST_CASE("somebody who only refuses is not served for ever") {
 
 TEST_CASE("a packet beyond the size is refused, acked, and the next one served") {
   Machine machine;
-  GdbClient client(machine, KillPolicy::detach, true);
+  GdbClient client(machine, Settings{}, true);
   client.feed(frame("X1000," + std::string(max_payload, '0')));
   CHECK(client.heard() == "+|E16");
   client.feed(frame("qC"));

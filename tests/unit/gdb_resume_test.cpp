@@ -103,7 +103,7 @@ TEST_CASE("kill does what was chosen") {
   const KillPolicy policy = GENERATE(KillPolicy::detach, KillPolicy::pause, KillPolicy::poweroff);
   const bool with_answer = GENERATE(false, true);
   Machine machine;
-  GdbClient client(machine, policy);
+  GdbClient client(machine, Settings{.kill = policy});
   CHECK(client.ask("Z0,1000,1") == "OK");
   CHECK(client.ask(with_answer ? "vKill;1" : "k") == (with_answer ? "OK" : ""));
   CHECK(machine.target.points().empty());

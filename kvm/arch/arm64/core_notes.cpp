@@ -56,13 +56,6 @@ constexpr auto fpregset(std::span<const std::string_view, 32> names) {
 }
 constexpr auto fixed = fpregset(v_names), scalable_first = fpregset(z_names);
 
-constexpr std::size_t size_of(std::span<const CoreField> fields) {
-  std::size_t size = 0;
-  for (const CoreField& field : fields) {
-    size += field.bytes;
-  }
-  return size;
-}
 static_assert(size_of(prstatus) == 392 && size_of(fixed) == 528 && size_of(scalable_first) == 528);
 
 constexpr CoreNote fixed_notes[] = {{"CORE", 1, prstatus}, {"CORE", 2, fixed}},

@@ -6,7 +6,7 @@
 namespace kdbg::kvm::arm64 {
 namespace {
 
-constexpr std::uint32_t str_x1_x3 = 0xf9000061, branch_to_itself = 0x14000000;
+constexpr std::uint32_t ending[] = {0xf9000061, 0x14000000}; // str x1, [x3]; b .
 constexpr std::uint64_t vector_count = 16, bytes_per_vector = 0x80, bytes_per_program = 0x100;
 
 // 39 bits of 4 KiB, write-back, inner shareable, no upper half; attributes 0 are normal memory
@@ -22,28 +22,12 @@ Result<std::unique_ptr<MicroGuest>> MicroGuest::create(Kernel& kernel, std::uint
   return guest;
 }
 
-MicroGuest::~MicroGuest() {
-  vcpu_.reset();
-  if (vm_ != Fd::none) kernel_.close(vm_);
-  if (kvm_ != Fd::none) kernel_.close(kvm_);
-}
-
 Status MicroGuest::build(std::uint32_t features) {
   constexpr int usual_width = 40; // of guest-physical addresses, which 0 stands for
-  kvm_ = TRY(kernel_.open_kvm());
-  const int width = TRY(kernel_.ioctl(kvm_, KVM_CHECK_EXTENSION, integer(cap_ipa_size)));
+  const int width = TRY(advertised(kernel_, cap_ipa_size));
   const bool narrow = width > 0 && width < usual_width;
-  const auto type = static_cast<std::uintptr_t>(narrow ? width : 0);
-  vm_ = Fd{TRY(kernel_.ioctl(kvm_, KVM_CREATE_VM, integer(type)))};
-  memory_ = TRY(kernel_.allocate(memory_size));
-  kvm_userspace_memory_region region{};
-  region.memory_size = memory_size;
-  region.userspace_addr = reinterpret_cast<std::uint64_t>(memory_.data());
-  TRY(kernel_.ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region));
-  const Fd fd{TRY(kernel_.ioctl(vm_, KVM_CREATE_VCPU, nullptr))};
-  const int size = TRY(kernel_.ioctl(kvm_, KVM_GET_VCPU_MMAP_SIZE, nullptr));
-  vcpu_ = std::make_unique<Vcpu>(kernel_, fd, VcpuId{0},
-                                 TRY(kernel_.map_run(fd, static_cast<std::size_t>(size))));
+  TRY(create_vm(static_cast<std::uintptr_t>(narrow ? width : 0)));
+  TRY(create_vcpu());
   VcpuInit init{};
   TRY(kernel_.ioctl(vm_, preferred_target, &init));
   init.features[0] |= features;
@@ -59,8 +43,7 @@ Status MicroGuest::build(std::uint32_t features) {
 Status MicroGuest::switch_mmu_on() {
   std::memcpy(memory_.data() + table, &one_gib_block, sizeof one_gib_block);
   for (std::uint64_t n = 0; n < vector_count; ++n) {
-    put(vectors + n * bytes_per_vector, str_x1_x3);
-    put(vectors + n * bytes_per_vector + 4, branch_to_itself);
+    TRY(put(vectors + n * bytes_per_vector, ending));
   }
   TRY(set(reg::mair_el1, mair));
   TRY(set(reg::tcr_el1, tcr));
@@ -69,27 +52,17 @@ Status MicroGuest::switch_mmu_on() {
   return set(reg::sctlr_el1, sctlr);
 }
 
-void MicroGuest::put(std::uint64_t at, std::uint32_t word) {
-  std::memcpy(memory_.data() + at, &word, sizeof word);
-}
-
 Status
 MicroGuest::load(std::initializer_list<std::uint32_t> code, std::uint64_t state, std::uint64_t x0) {
   TRY(complete());
   code_ = next_code_;
   next_code_ += bytes_per_program; // never fetched before: no instruction cache holds it
-  if (next_code_ > memory_size || (code.size() + 2) * 4 > bytes_per_program) {
+  std::vector<std::uint32_t> program(code);
+  program.insert(program.end(), std::begin(ending), std::end(ending));
+  if (next_code_ > memory_size || program.size() * sizeof ending[0] > bytes_per_program) {
     return Error{Code::memory_fault, "the probe's guest is too small for its code"};
   }
-  std::uint64_t at = code_;
-  for (const std::uint32_t word : code) {
-    put(at, word);
-    at += 4;
-  }
-  put(at, str_x1_x3);
-  put(at + 4, branch_to_itself);
-  auto* begin = reinterpret_cast<char*>(memory_.data() + code_);
-  __builtin___clear_cache(begin, begin + bytes_per_program);
+  TRY(put(code_, program));
   TRY(set(reg::pc, code_));
   TRY(set(reg::pstate, state));
   TRY(set(reg::x(0), x0));
@@ -114,41 +87,13 @@ Status MicroGuest::complete() {
 
 Result<bool> MicroGuest::run() {
   page().exit_reason = KVM_EXIT_UNKNOWN; // EINTR would leave the last one
-  auto result = vcpu_->run();
-  if (result) return true;
-  if (result.error().sys_errno == EINTR) return false;
-  return result.error();
-}
-
-DebugExit MicroGuest::debug_exit() const {
-  DebugExit out{};
-  std::memcpy(&out, &page().debug, sizeof out);
-  return out;
+  return SmallGuest::run();
 }
 
 Result<bool> MicroGuest::stopped(Cause cause, std::uint64_t pc) {
   constexpr unsigned cause_at = 26;
   if (page().exit_reason != KVM_EXIT_DEBUG) return false;
   return debug_exit().hsr >> cause_at == static_cast<unsigned>(cause) && TRY(get(reg::pc)) == pc;
-}
-
-Result<std::uint64_t> MicroGuest::get(std::uint64_t id) {
-  std::uint64_t out = 0;
-  OneReg request{id, reinterpret_cast<std::uintptr_t>(&out)};
-  TRY(vcpu_->ioctl(get_one_reg, &request));
-  return out;
-}
-
-Status MicroGuest::set(std::uint64_t id, std::uint64_t value) {
-  OneReg request{id, reinterpret_cast<std::uintptr_t>(&value)};
-  TRY(vcpu_->ioctl(set_one_reg, &request));
-  return Done{};
-}
-
-std::uint64_t MicroGuest::word(std::uint64_t at) const {
-  std::uint64_t out = 0;
-  std::memcpy(&out, memory_.data() + at, sizeof out);
-  return out;
 }
 
 Status MicroGuest::interrupt(bool level) {

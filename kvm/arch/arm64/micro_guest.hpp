@@ -3,25 +3,22 @@
 /// to itself with caches on, so that what is written here is what the guest sees. Used by the
 /// probe.
 #include "kvm/arch/arm64/abi.hpp"
-#include "kvm/vcpu.hpp"
+#include "kvm/small_guest.hpp"
 
 #include <initializer_list>
 #include <memory>
 
 namespace kdbg::kvm::arm64 {
 
-class MicroGuest {
+class MicroGuest final : public SmallGuest {
 public:
-  static constexpr std::uint64_t memory_size = 0x10000, table = 0x1000, vectors = 0x2000,
-                                 data = 0x6000, first_code = 0x8000;
+  static constexpr std::uint64_t table = 0x1000, vectors = 0x2000, data = 0x6000,
+                                 first_code = 0x8000;
   static constexpr std::uint64_t mmio = 0x10000000; ///< mapped, but no memory
   static constexpr std::uint64_t el1h = 5, all_masked = 0x3c5;
 
   /// `features`: bits of VcpuInit::features[0].
   static Result<std::unique_ptr<MicroGuest>> create(Kernel& kernel, std::uint32_t features = 0);
-  ~MicroGuest();
-  MicroGuest(const MicroGuest&) = delete;
-  MicroGuest& operator=(const MicroGuest&) = delete;
 
   /// New code, at an address that no code had before; x0 as given, x2 `data`, x3 `mmio`. Behind it,
   /// and at every vector, a store to `mmio` and a branch to itself.
@@ -37,25 +34,15 @@ public:
   Status complete();
   /// The last exit was a debug exit of this cause, and pc is there.
   Result<bool> stopped(Cause cause, std::uint64_t pc);
-  DebugExit debug_exit() const;
-  Result<std::uint64_t> get(std::uint64_t id);
-  Status set(std::uint64_t id, std::uint64_t value);
-  std::uint64_t word(std::uint64_t at) const;
+  DebugExit debug_exit() const { return debug_exit_as<DebugExit>(); }
   /// The vCPU's IRQ input.
   Status interrupt(bool level);
-  Vcpu& vcpu() { return *vcpu_; }
-  kvm_run& page() const { return vcpu_->run_page(); }
 
 private:
-  explicit MicroGuest(Kernel& kernel) : kernel_(kernel) {}
+  using SmallGuest::SmallGuest;
   Status build(std::uint32_t features);
   Status switch_mmu_on();
-  void put(std::uint64_t at, std::uint32_t word);
 
-  Kernel& kernel_;
-  Fd kvm_ = Fd::none, vm_ = Fd::none;
-  std::span<std::byte> memory_;
-  std::unique_ptr<Vcpu> vcpu_;
   std::uint64_t code_ = 0, next_code_ = first_code;
 };
 

@@ -4,7 +4,7 @@
 #include "kvm/arch/arm64/micro_guest.hpp"
 #include "kvm/arch/arm64/slots.hpp"
 #include "kvm/facts.hpp"
-#include "kvm/watchdog.hpp"
+#include "kvm/questions.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -156,25 +156,19 @@ Status ask_speed(MicroGuest& guest, HostFacts& facts) {
   return Done{};
 }
 
+constexpr Question<MicroGuest> questions[] = {{"single step", ask_step},
+                                              {"brk", ask_brk},
+                                              {"hardware breakpoint", ask_exec},
+                                              {"data watchpoint", ask_watch},
+                                              {"stepped MMIO", ask_completion},
+                                              {"blocked interrupts", ask_interrupts},
+                                              {"the guest's own brk", ask_own_brk},
+                                              {"speed", ask_speed}};
+
 Status ask_everything(Kernel& kernel, HostFacts& facts) {
   auto guest = TRY(MicroGuest::create(kernel));
-  const Watchdog watchdog(kernel, &guest->page().immediate_exit, std::chrono::seconds(2));
-  using Question = Status (*)(MicroGuest&, HostFacts&);
-  constexpr std::pair<const char*, Question> questions[] = {{"single step", ask_step},
-                                                            {"brk", ask_brk},
-                                                            {"hardware breakpoint", ask_exec},
-                                                            {"data watchpoint", ask_watch},
-                                                            {"stepped MMIO", ask_completion},
-                                                            {"blocked interrupts", ask_interrupts},
-                                                            {"the guest's own brk", ask_own_brk},
-                                                            {"speed", ask_speed}};
-  for (const auto& [what, ask] : questions) {
-    if (auto asked = ask(*guest, facts); !asked) {
-      facts.notes.push_back(fmt::format("{}: could not be tried: {}", what, asked.error().what));
-    }
-    TRY(guest->debug(0)); // whatever the question left armed ends here
-  }
-  return Done{};
+  return ask_all<MicroGuest>(kernel, *guest, questions, facts,
+                             [](MicroGuest& settled) { return settled.debug(0); });
 }
 
 /// The vector length that a vCPU gets when it asks for no other.

@@ -18,6 +18,8 @@ constexpr std::uint64_t ones(unsigned n) {
 // TCR_EL1 (D19.2.139)
 constexpr std::uint64_t tcr_hd = bit(40), tcr_ds = bit(59);
 constexpr std::uint64_t ips_52_bits = 6;
+/// No half of the address space ends inside a block of this size (TnSZ is 48 at most).
+constexpr unsigned smallest_hole_bits = 16;
 // descriptors (D8.3)
 constexpr std::uint64_t valid = 1, table_or_page = 2, user = bit(6), read_only = bit(7),
                         accessed = bit(10), dirty_modifier = bit(51), kernel_no_execute = bit(53),
@@ -130,8 +132,11 @@ std::uint64_t tcr_of_one_range(std::uint64_t tcr_el2) {
          moved(22, 40) | moved(24, 41) | moved(32, 59) | bit(high.walks_off_at);
 }
 
-Result<Translation>
-walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear, Detail detail) {
+Result<Translation> walk(const Paging& paging,
+                         const GuestMemory& memory,
+                         std::uint64_t linear,
+                         Detail detail,
+                         std::uint64_t* hole) {
   Translation out;
   if ((paging.sctlr & sctlr_m) == 0) {
     out.physical = GuestPhys{linear};
@@ -139,6 +144,7 @@ walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear, Deta
     return out;
   }
   const Range& range = (linear & bit(55)) != 0 && !paging.one_range ? high : low;
+  if (hole) *hole = std::uint64_t{1} << smallest_hole_bits;
   const Shape shape = TRY(shape_of(paging, range, linear));
   out.root = shape.root;
   std::uint64_t table = shape.root, left = linear & ones(shape.va_bits);
@@ -147,6 +153,7 @@ walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear, Deta
     const unsigned shift = shape.shift(level);
     const GuestPhys at{table + (left >> shift) * 8};
     std::uint64_t entry = 0;
+    if (hole) *hole = bit(shift);
     if (!memory.load(at, entry)) {
       return fault(linear, fmt::format("level {} entry at physical {:#x} is not in memory", level,
                                        at.value));

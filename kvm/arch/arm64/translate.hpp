@@ -23,6 +23,7 @@ enum class Detail : std::uint8_t { none, levels };
 Result<Translation> walk(const Paging& paging,
                          const GuestMemory& memory,
                          std::uint64_t linear,
-                         Detail detail = Detail::levels);
+                         Detail detail = Detail::levels,
+                         std::uint64_t* hole = nullptr);
 
 } // namespace kdbg::kvm::arm64

@@ -27,6 +27,11 @@ public:
   Result<Translation> translate(Address at) const override {
     return walk(under(paging_, at.space), memory_, at.value);
   }
+  std::uint64_t hole(Address at) const override {
+    std::uint64_t size = 1u << 12;
+    std::ignore = walk(under(paging_, at.space), memory_, at.value, Detail::none, &size);
+    return size;
+  }
 
 private:
   Paging paging_;

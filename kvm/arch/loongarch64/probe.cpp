@@ -2,10 +2,7 @@
 
 #include "kvm/arch/loongarch64/abi.hpp"
 #include "kvm/facts.hpp"
-#include "kvm/small_guest.hpp"
-#include "kvm/watchdog.hpp"
-
-#include <fmt/format.h>
+#include "kvm/soft_probe.hpp"
 
 namespace kdbg::kvm::loongarch64 {
 namespace {
@@ -17,25 +14,25 @@ using Clock = std::chrono::steady_clock;
 
 /// Runs `code` at privilege level 0 in direct addressing. What does not stop before ends in a
 /// store to where no memory is.
-Status run(SmallGuest& guest, std::vector<std::uint32_t> code, std::uint64_t in_a0 = 0) {
+Status run(SoftGuest& guest, std::vector<std::uint32_t> code, std::uint64_t in_a0 = 0) {
   code.push_back(store_to_a1);
   code.push_back(jump_to_itself);
-  TRY(guest.put(SmallGuest::code, code));
+  TRY(guest.put(SoftGuest::code, code));
   TRY(guest.set(csr(Csr::crmd), crmd_da));
   Regs regs{};
-  regs.pc = SmallGuest::code;
+  regs.pc = SoftGuest::code;
   regs.gpr[a0] = in_a0;
-  regs.gpr[a1] = SmallGuest::mmio;
+  regs.gpr[a1] = SoftGuest::mmio;
   TRY(guest.vcpu().set(set_regs, regs));
   TRY(guest.run());
   return Done{};
 }
 
-Result<bool> stopped_at(SmallGuest& guest, std::uint64_t pc) {
+Result<bool> stopped_at(SoftGuest& guest, std::uint64_t pc) {
   return guest.exited_by(KVM_EXIT_DEBUG) && TRY(guest.vcpu().get<Regs>(get_regs)).pc == pc;
 }
 
-Status ask_instruction(SmallGuest& guest, HostFacts& facts) {
+Status ask_instruction(SoftGuest& guest, HostFacts& facts) {
   auto word = guest.get(debug_instruction);
   if (word) {
     facts.breakpoint_word = static_cast<std::uint32_t>(*word);
@@ -51,32 +48,19 @@ Status ask_instruction(SmallGuest& guest, HostFacts& facts) {
 }
 
 /// The breakpoint ends what does not stop before it: it exits whenever debugging is on.
-Status ask_step(SmallGuest& guest, HostFacts& facts) {
+Status ask_step(SoftGuest& guest, HostFacts& facts) {
   if (facts.breakpoint_word == 0) return Done{};
-  Finding found{.feature = "single step",
-                .arch = "loongarch64",
-                .kernel = "KVM_GUESTDBG_SINGLESTEP is accepted",
-                .observed = "the vCPU ran on to the next breakpoint",
-                .instead = "a step runs alone up to a temporary breakpoint"};
-  if (auto armed = guest.debug(plain_debug_enable | plain_debug_single_step); !armed) {
-    found.kernel = "KVM_GUESTDBG_SINGLESTEP is refused";
-    found.observed = "none";
-    found.error = armed.error().sys_errno;
-  } else {
+  return note_step(guest, facts, "loongarch64", "breakpoint", [&]() -> Result<bool> {
     TRY(run(guest, {addi_a0, addi_a0, facts.breakpoint_word}));
-    if (TRY(stopped_at(guest, SmallGuest::code + 4))) {
-      found.observed = "the vCPU stopped, which kvmdbg makes no use of";
-    }
-  }
-  facts.notes.push_back(describe(found));
-  return Done{};
+    return stopped_at(guest, SoftGuest::code + 4);
+  });
 }
 
-Status ask_breakpoint(SmallGuest& guest, HostFacts& facts) {
+Status ask_breakpoint(SoftGuest& guest, HostFacts& facts) {
   if (facts.breakpoint_word == 0) return Done{};
   TRY(guest.debug(plain_debug_enable | plain_debug_use_sw_bp));
   TRY(run(guest, {addi_a0, facts.breakpoint_word}));
-  facts.breakpoint_exit = facts.soft_step = TRY(stopped_at(guest, SmallGuest::code + 4));
+  facts.breakpoint_exit = facts.soft_step = TRY(stopped_at(guest, SoftGuest::code + 4));
   if (facts.breakpoint_exit) return Done{};
   facts.notes.push_back(describe({.feature = "software breakpoints",
                                   .arch = "loongarch64",
@@ -87,7 +71,7 @@ Status ask_breakpoint(SmallGuest& guest, HostFacts& facts) {
 }
 
 /// With debugging off it is an unknown hypercall: as such it is handed on while debugging is on.
-Status ask_own_hypercall(SmallGuest& guest, HostFacts& facts) {
+Status ask_own_hypercall(SoftGuest& guest, HostFacts& facts) {
   if (facts.breakpoint_word == 0) return Done{};
   TRY(guest.debug(0));
   TRY(run(guest, {addi_a0, facts.breakpoint_word}));
@@ -102,7 +86,7 @@ Status ask_own_hypercall(SmallGuest& guest, HostFacts& facts) {
   return Done{};
 }
 
-Status ask_speed(SmallGuest& guest, HostFacts& facts) {
+Status ask_speed(SoftGuest& guest, HostFacts& facts) {
   constexpr std::uint64_t iterations = 0x4000;
   TRY(guest.debug(0));
   const auto start = Clock::now();
@@ -112,57 +96,16 @@ Status ask_speed(SmallGuest& guest, HostFacts& facts) {
   return Done{};
 }
 
-Status ask_everything(Kernel& kernel, HostFacts& facts) {
-  auto guest = TRY(SmallGuest::create(kernel));
-  const Watchdog watchdog(kernel, &guest->vcpu().run_page().immediate_exit,
-                          std::chrono::seconds(2));
-  using Question = Status (*)(SmallGuest&, HostFacts&);
-  constexpr std::pair<const char*, Question> questions[] = {
-      {"breakpoint instruction", ask_instruction},
-      {"single step", ask_step},
-      {"breakpoint", ask_breakpoint},
-      {"the guest's hypercall", ask_own_hypercall},
-      {"speed", ask_speed}};
-  for (const auto& [what, ask] : questions) {
-    if (auto asked = ask(*guest, facts); !asked) {
-      facts.notes.push_back(fmt::format("{}: could not be tried: {} (errno {})", what,
-                                        asked.error().what, asked.error().sys_errno));
-    }
-  }
-  return guest->debug(0);
-}
-
-void explain(HostFacts& facts) {
-  facts.notes.push_back(
-      describe({.feature = "hardware breakpoints and watchpoints",
-                .arch = "loongarch64",
-                .kernel = "no KVM_GUESTDBG_USE_HW in this kernel API",
-                .observed = "none",
-                .instead = "watches compare memory after every instruction, slow"}));
-  facts.notes.emplace_back("interrupts cannot be held off: one that comes during a step is handled "
-                           "before the step ends");
-}
+constexpr Question<SoftGuest> questions[] = {{"breakpoint instruction", ask_instruction},
+                                             {"single step", ask_step},
+                                             {"breakpoint", ask_breakpoint},
+                                             {"the guest's hypercall", ask_own_hypercall},
+                                             {"speed", ask_speed}};
 
 } // namespace
 
 Result<HostFacts> probe(Kernel& kernel) {
-  HostFacts facts;
-  facts.rearm_step = false;
-  facts.guest_debug = TRY(advertised(kernel, KVM_CAP_SET_GUEST_DEBUG)) != 0;
-  facts.readonly_memory = TRY(advertised(kernel, KVM_CAP_READONLY_MEM)) != 0;
-  if (!facts.guest_debug) {
-    facts.notes.push_back(describe({.feature = "guest debugging",
-                                    .arch = "loongarch64",
-                                    .kernel = "KVM_CAP_SET_GUEST_DEBUG is 0",
-                                    .observed = "none",
-                                    .instead = "nothing: it takes Linux 6.10 or newer"}));
-    return facts;
-  }
-  if (auto asked = ask_everything(kernel, facts); !asked) {
-    facts.notes.push_back("probe guest: " + asked.error().what);
-  }
-  explain(facts);
-  return facts;
+  return soft_probe(kernel, "loongarch64", questions);
 }
 
 } // namespace kdbg::kvm::loongarch64

@@ -80,11 +80,6 @@ constexpr std::size_t pc = 33, first_f = 35, first_vr = first_f + 32 + condition
                       first_csr = first_vr + 32,
                       count = first_csr + own_csrs.size() + saves + windows;
 
-struct Tables {
-  std::array<RegisterInfo, count> info{};
-  std::array<Source, count> source{};
-};
-
 constexpr RegisterInfo general(std::size_t n) {
   const std::string_view role = n == 3 ? "sp" : n == 22 ? "fp" : "";
   const std::string_view type = n == 1 ? "code_ptr" : role.empty() ? "uint64" : "data_ptr";
@@ -92,48 +87,44 @@ constexpr RegisterInfo general(std::size_t n) {
 }
 
 /// DWARF numbers as in the psABI: r0 to r31, f0 to f31.
-constexpr Tables make_tables() {
-  Tables out;
-  std::size_t at = 0;
-  const auto add = [&](const RegisterInfo& info, const Source& source) {
-    out.info[at] = info;
-    out.source[at++] = source;
-  };
+constexpr SoftRegisters<count> make_tables() {
+  SoftRegisters<count> out;
   for (std::size_t n = 0; n < 32; ++n) {
-    add(general(n), n == 0 ? Source{} : Source{gpr(static_cast<unsigned>(n))});
+    out.add(general(n), n == 0 ? Source{} : Source{gpr(static_cast<unsigned>(n))});
   }
   // gdb wants it to be there; only a Linux process has one.
-  add({"orig_a0", 64, "uint64", base, Group::general}, Source{});
-  add({"pc", 64, "code_ptr", base, Group::general, "pc"}, {pc_id});
-  add({"badv", 64, "code_ptr", base, Group::system}, {csr(Csr::badv)});
+  out.add({"orig_a0", 64, "uint64", base, Group::general}, Source{});
+  out.add({"pc", 64, "code_ptr", base, Group::general, "pc"}, {pc_id});
+  out.add({"badv", 64, "code_ptr", base, Group::system}, {csr(Csr::badv)});
   for (std::size_t n = 0; n < 32; ++n) {
-    add({f_names[n], 64, "ieee_double", fpu, Group::fpu, "", static_cast<std::int16_t>(32 + n)},
-        {fpr(static_cast<unsigned>(n))});
+    out.add({f_names[n], 64, "ieee_double", fpu, Group::fpu, "", static_cast<std::int16_t>(32 + n)},
+            {fpr(static_cast<unsigned>(n))});
   }
   for (unsigned n = 0; n < conditions; ++n) {
-    add({fcc_names[n], 8, "uint8", fpu, Group::fpu}, {fcc_id, static_cast<std::uint8_t>(8 * n), 8});
+    out.add({fcc_names[n], 8, "uint8", fpu, Group::fpu},
+            {fcc_id, static_cast<std::uint8_t>(8 * n), 8});
   }
-  add({"fcsr", 32, "loongarch_fcsr", fpu, Group::fpu}, {fcsr_id, 0, 32});
+  out.add({"fcsr", 32, "loongarch_fcsr", fpu, Group::fpu}, {fcsr_id, 0, 32});
   for (std::size_t n = 0; n < 32; ++n) {
-    add({vr_names[n], 128, "vec128", lsx, Group::fpu, "", -1, false},
-        {fpr(static_cast<unsigned>(n))});
+    out.add({vr_names[n], 128, "vec128", lsx, Group::fpu, "", -1, false},
+            {fpr(static_cast<unsigned>(n))});
   }
   for (const OwnCsr& own : own_csrs) {
-    add({own.name, 64, own.type, csrs, Group::system, "", -1, false}, {csr(own.which)});
+    out.add({own.name, 64, own.type, csrs, Group::system, "", -1, false}, {csr(own.which)});
   }
   for (unsigned n = 0; n < saves; ++n) {
-    add({save_names[n], 64, "int64", csrs, Group::system, "", -1, false}, {csr(Csr::save0, n)});
+    out.add({save_names[n], 64, "int64", csrs, Group::system, "", -1, false}, {csr(Csr::save0, n)});
   }
   for (unsigned n = 0; n < windows; ++n) {
-    add({dmw_names[n], 64, "loongarch_dmw", csrs, Group::system, "", -1, false},
-        {csr(Csr::dmw0, n)});
+    out.add({dmw_names[n], 64, "loongarch_dmw", csrs, Group::system, "", -1, false},
+            {csr(Csr::dmw0, n)});
   }
   return out;
 }
-constexpr Tables tables = make_tables();
-static_assert(tables.info[pc].name == "pc" && tables.info[first_f].name == "f0" &&
-              tables.info[first_vr].name == "vr0" && tables.info[first_csr].name == "crmd" &&
-              tables.info[count - 1].name == "dmw3");
+constexpr SoftRegisters<count> tables = make_tables();
+static_assert(tables.filled == count && tables.info[pc].name == "pc" &&
+              tables.info[first_f].name == "f0" && tables.info[first_vr].name == "vr0" &&
+              tables.info[first_csr].name == "crmd" && tables.info[count - 1].name == "dmw3");
 
 constexpr FieldInfo crmd_fields[] = {{"PLV", 0, 1},  {"IE", 2, 2},   {"DA", 3, 3}, {"PG", 4, 4},
                                      {"DATF", 5, 6}, {"DATM", 7, 8}, {"WE", 9, 9}};
@@ -199,13 +190,6 @@ constexpr auto make_prstatus() {
   return out;
 }
 constexpr auto prstatus = make_prstatus();
-constexpr std::size_t size_of(std::span<const CoreField> fields) {
-  std::size_t size = 0;
-  for (const CoreField& field : fields) {
-    size += field.bytes;
-  }
-  return size;
-}
 static_assert(size_of(prstatus) == 480);
 constexpr CoreNote notes[] = {{"CORE", 1, prstatus}};
 

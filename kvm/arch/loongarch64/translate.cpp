@@ -83,9 +83,13 @@ describe_entry(std::string_view level, std::uint64_t at, std::uint64_t entry, bo
   return out;
 }
 
-Result<Translation>
-walk_tables(const Paging& paging, const GuestMemory& memory, std::uint64_t address, Detail detail) {
+Result<Translation> walk_tables(const Paging& paging,
+                                const GuestMemory& memory,
+                                std::uint64_t address,
+                                Detail detail,
+                                std::uint64_t* hole) {
   constexpr std::string_view names[] = {"Dir4", "Dir3", "Dir2", "Dir1", "PT"};
+  if (hole) *hole = std::uint64_t{1} << (virtual_bits - 1); // windows begin at multiples of it
   const auto high = static_cast<std::int64_t>(address) >> (virtual_bits - 1);
   if (high != 0 && high != -1) {
     return Error{Code::memory_fault, fmt::format("{:#x} is in no window and not a {}-bit address",
@@ -104,6 +108,7 @@ walk_tables(const Paging& paging, const GuestMemory& memory, std::uint64_t addre
         address >> level.shift & ((std::uint64_t{1} << level.index_bits) - 1);
     const std::uint64_t at = table + (index << entry_shift);
     std::uint64_t entry = 0;
+    if (hole) *hole = std::uint64_t{1} << level.shift;
     if (!memory.load(GuestPhys{at}, entry)) {
       return Error{Code::memory_fault, fmt::format("{:#x}: {} at physical {:#x} is not in memory",
                                                    address, names[depth], at)};
@@ -131,8 +136,11 @@ std::uint64_t root_of(const Paging& paging) {
   return (paging.crmd & crmd_pg) != 0 ? paging.pgdl & address_bits : 0;
 }
 
-Result<Translation>
-walk(const Paging& paging, const GuestMemory& memory, std::uint64_t address, Detail detail) {
+Result<Translation> walk(const Paging& paging,
+                         const GuestMemory& memory,
+                         std::uint64_t address,
+                         Detail detail,
+                         std::uint64_t* hole) {
   constexpr std::uint64_t any_level = 0xf;
   if ((paging.crmd & crmd_pg) == 0) {
     Translation out;
@@ -144,7 +152,7 @@ walk(const Paging& paging, const GuestMemory& memory, std::uint64_t address, Det
   if (const auto n = window(paging, address, present)) {
     return through_window(paging, address, *n, detail);
   }
-  auto found = walk_tables(paging, memory, address, detail);
+  auto found = walk_tables(paging, memory, address, detail, hole);
   if (found) return found;
   if (const auto n = window(paging, address, any_level)) {
     return through_window(paging, address, *n, detail);

@@ -26,6 +26,7 @@ std::uint64_t root_of(const Paging& paging);
 Result<Translation> walk(const Paging& paging,
                          const GuestMemory& memory,
                          std::uint64_t virtual_address,
-                         Detail detail = Detail::levels);
+                         Detail detail = Detail::levels,
+                         std::uint64_t* hole = nullptr);
 
 } // namespace kdbg::kvm::loongarch64

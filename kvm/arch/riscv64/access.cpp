@@ -16,6 +16,13 @@ public:
     const bool named = at.space.kind == Space::Kind::root;
     return walk(named ? with_root(satp_, at.space.root) : satp_, memory_, at.value);
   }
+  std::uint64_t hole(Address at) const override {
+    const bool named = at.space.kind == Space::Kind::root;
+    std::uint64_t size = 1u << 12; // nothing is known of a reserved mode
+    std::ignore = walk(named ? with_root(satp_, at.space.root) : satp_, memory_, at.value,
+                       Detail::none, &size);
+    return size;
+  }
 
 private:
   std::uint64_t satp_;

@@ -40,11 +40,6 @@ constexpr std::array own_csrs{OwnCsr{"sstatus", Csr::sstatus, "riscv_sstatus"},
 constexpr std::size_t pc = 32, first_f = 33, first_csr = first_f + 32 + 3,
                       count = first_csr + own_csrs.size() + 1;
 
-struct Tables {
-  std::array<RegisterInfo, count> info{};
-  std::array<Source, count> source{};
-};
-
 constexpr RegisterInfo x_register(std::size_t n) {
   const bool pointer = n >= 2 && n <= 4;
   const std::string_view role = n == 2 ? "sp" : n == 8 ? "fp" : "";
@@ -53,33 +48,28 @@ constexpr RegisterInfo x_register(std::size_t n) {
 }
 
 /// DWARF numbers as in the psABI: x0 to x31, f0 to f31, CSRs from 4096 by their numbers.
-constexpr Tables make_tables() {
-  Tables out;
-  std::size_t at = 0;
-  const auto add = [&](const RegisterInfo& info, const Source& source) {
-    out.info[at] = info;
-    out.source[at++] = source;
-  };
+constexpr SoftRegisters<count> make_tables() {
+  SoftRegisters<count> out;
   for (std::size_t n = 0; n < 32; ++n) {
-    add(x_register(n), n == 0 ? Source{} : Source{core_x(static_cast<unsigned>(n))});
+    out.add(x_register(n), n == 0 ? Source{} : Source{core_x(static_cast<unsigned>(n))});
   }
-  add({"pc", 64, "code_ptr", cpu, Group::general, "pc"}, {core_pc});
+  out.add({"pc", 64, "code_ptr", cpu, Group::general, "pc"}, {core_pc});
   for (std::size_t n = 0; n < 32; ++n) {
-    add({f_names[n], 64, "ieee_double", fpu, Group::fpu, "", static_cast<std::int16_t>(32 + n)},
-        {fp_d(static_cast<unsigned>(n))});
+    out.add({f_names[n], 64, "ieee_double", fpu, Group::fpu, "", static_cast<std::int16_t>(32 + n)},
+            {fp_d(static_cast<unsigned>(n))});
   }
-  add({"fflags", 32, "int", fpu, Group::fpu}, {fp_fcsr, 0, 5});
-  add({"frm", 32, "int", fpu, Group::fpu}, {fp_fcsr, 5, 3});
-  add({"fcsr", 32, "riscv_fcsr", fpu, Group::fpu}, {fp_fcsr, 0, 32});
+  out.add({"fflags", 32, "int", fpu, Group::fpu}, {fp_fcsr, 0, 5});
+  out.add({"frm", 32, "int", fpu, Group::fpu}, {fp_fcsr, 5, 3});
+  out.add({"fcsr", 32, "riscv_fcsr", fpu, Group::fpu}, {fp_fcsr, 0, 32});
   for (const OwnCsr& own : own_csrs) {
-    add({own.name, 64, own.type, csrs, Group::system, "", -1, false}, {csr(own.which)});
+    out.add({own.name, 64, own.type, csrs, Group::system, "", -1, false}, {csr(own.which)});
   }
-  add({"priv", 64, "int64", virtuals, Group::system, "", -1, false}, {core_mode, 0, 1});
+  out.add({"priv", 64, "int64", virtuals, Group::system, "", -1, false}, {core_mode, 0, 1});
   return out;
 }
-constexpr Tables tables = make_tables();
-static_assert(tables.info[pc].name == "pc" && tables.info[first_csr].name == "sstatus" &&
-              tables.info[count - 1].name == "priv");
+constexpr SoftRegisters<count> tables = make_tables();
+static_assert(tables.filled == count && tables.info[pc].name == "pc" &&
+              tables.info[first_csr].name == "sstatus" && tables.info[count - 1].name == "priv");
 
 constexpr FieldInfo sstatus_fields[] = {
     {"SIE", 1, 1},   {"SPIE", 5, 5},  {"UBE", 6, 6},   {"SPP", 8, 8},   {"VS", 9, 10},
@@ -119,13 +109,6 @@ constexpr auto make_prstatus() {
   return out;
 }
 constexpr auto prstatus = make_prstatus();
-constexpr std::size_t size_of(std::span<const CoreField> fields) {
-  std::size_t size = 0;
-  for (const CoreField& field : fields) {
-    size += field.bytes;
-  }
-  return size;
-}
 static_assert(size_of(prstatus) == 376);
 constexpr CoreNote notes[] = {{"CORE", 1, prstatus}};
 

@@ -1,5 +1,7 @@
 #include "kvm/arch/riscv64/translate.hpp"
 
+#include "kvm/arch.hpp"
+
 #include <fmt/format.h>
 
 namespace kdbg::kvm::riscv64 {
@@ -86,8 +88,11 @@ std::uint64_t with_root(std::uint64_t satp, std::uint64_t root) {
   return mode << mode_first | root >> page_shift;
 }
 
-Result<Translation>
-walk(std::uint64_t satp, const GuestMemory& memory, std::uint64_t address, Detail detail) {
+Result<Translation> walk(std::uint64_t satp,
+                         const GuestMemory& memory,
+                         std::uint64_t address,
+                         Detail detail,
+                         std::uint64_t* hole) {
   Translation out;
   const unsigned levels = levels_of(satp);
   if (satp >> mode_first == 0) {
@@ -98,6 +103,7 @@ walk(std::uint64_t satp, const GuestMemory& memory, std::uint64_t address, Detai
   if (levels == 0) {
     return Error{Code::memory_fault, fmt::format("{:#x}: satp has {}", address, mode_name(satp))};
   }
+  if (hole) *hole = hole_outside(address, shift_of(levels));
   const auto high = static_cast<std::int64_t>(address) >> (shift_of(levels) - 1);
   if (high != 0 && high != -1) {
     return Error{Code::memory_fault,
@@ -108,6 +114,7 @@ walk(std::uint64_t satp, const GuestMemory& memory, std::uint64_t address, Detai
   for (unsigned level = levels; level-- != 0;) {
     const std::uint64_t index = address >> shift_of(level) & ((1u << index_bits) - 1);
     const GuestPhys at{table + 8 * index};
+    if (hole) *hole = std::uint64_t{1} << shift_of(level);
     std::uint64_t entry = 0;
     if (!memory.load(at, entry)) {
       return Error{Code::memory_fault,

@@ -22,6 +22,7 @@ std::uint64_t with_root(std::uint64_t satp, std::uint64_t root);
 Result<Translation> walk(std::uint64_t satp,
                          const GuestMemory& memory,
                          std::uint64_t virtual_address,
-                         Detail detail = Detail::levels);
+                         Detail detail = Detail::levels,
+                         std::uint64_t* hole = nullptr);
 
 } // namespace kdbg::kvm::riscv64

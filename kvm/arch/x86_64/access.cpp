@@ -206,6 +206,13 @@ public:
     if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
     return walk(paging, memory_, at.value);
   }
+  std::uint64_t hole(Address at) const override {
+    Paging paging = paging_;
+    if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
+    std::uint64_t size = 0;
+    std::ignore = walk(paging, memory_, at.value, Detail::none, &size);
+    return size;
+  }
 
 private:
   Paging paging_;

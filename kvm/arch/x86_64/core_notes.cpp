@@ -116,13 +116,6 @@ constexpr CoreField qemu[] = {number(4, 1),
                               reg("cr4"),
                               reg("k_gs_base")};
 
-constexpr std::size_t size_of(std::span<const CoreField> fields) {
-  std::size_t size = 0;
-  for (const CoreField& field : fields) {
-    size += field.bytes;
-  }
-  return size;
-}
 static_assert(size_of(prstatus) == 336 && size_of(qemu) == 440);
 
 constexpr CoreNote notes[] = {{"CORE", 1, prstatus}, {"QEMU", 0, qemu}};

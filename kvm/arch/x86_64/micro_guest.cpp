@@ -1,13 +1,12 @@
 #include "kvm/arch/x86_64/micro_guest.hpp"
 
-#include <cerrno>
 #include <cstring>
 
 namespace kdbg::kvm::x86 {
 namespace {
 
 constexpr std::uint64_t pml4 = 0x1000, pdpt = 0x2000, pd = 0x3000, gdt = 0x4000, idt = 0x5000;
-constexpr std::size_t vectors = 64;
+constexpr std::size_t vectors = 64, page_size = 0x1000;
 constexpr std::uint8_t opcode_hlt = 0xf4;
 
 } // namespace
@@ -18,20 +17,8 @@ Result<std::unique_ptr<MicroGuest>> MicroGuest::create(Kernel& kernel, bool irqc
   return guest;
 }
 
-MicroGuest::~MicroGuest() {
-  vcpu_.reset();
-  if (vm_ != Fd::none) kernel_.close(vm_);
-  if (kvm_ != Fd::none) kernel_.close(kvm_);
-}
-
 Status MicroGuest::build(bool irqchip) {
-  kvm_ = TRY(kernel_.open_kvm());
-  vm_ = Fd{TRY(kernel_.ioctl(kvm_, KVM_CREATE_VM, nullptr))};
-  memory_ = TRY(kernel_.allocate(memory_size + 0x1000)); // and the read-only page
-  kvm_userspace_memory_region region{};
-  region.memory_size = memory_size;
-  region.userspace_addr = reinterpret_cast<std::uint64_t>(memory_.data());
-  TRY(kernel_.ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region));
+  TRY(create_vm(0, page_size)); // and the read-only page
   std::uint64_t identity_map = 0xfffbc000;
   TRY(kernel_.ioctl(vm_, KVM_SET_IDENTITY_MAP_ADDR, &identity_map));
   TRY(kernel_.ioctl(vm_, KVM_SET_TSS_ADDR, integer(0xfffbd000)));
@@ -42,10 +29,7 @@ Status MicroGuest::build(bool irqchip) {
     cap.args[0] = 1;
     TRY(kernel_.ioctl(vm_, KVM_ENABLE_CAP, &cap));
   }
-  const Fd fd{TRY(kernel_.ioctl(vm_, KVM_CREATE_VCPU, nullptr))};
-  const int size = TRY(kernel_.ioctl(kvm_, KVM_GET_VCPU_MMAP_SIZE, nullptr));
-  vcpu_ = std::make_unique<Vcpu>(kernel_, fd, VcpuId{0},
-                                 TRY(kernel_.map_run(fd, static_cast<std::size_t>(size))));
+  TRY(create_vcpu());
   auto cpuid = std::make_unique<Cpuid>();
   TRY(kernel_.ioctl(kvm_, get_supported_cpuid, cpuid.get()));
   TRY(vcpu_->ioctl(set_cpuid, cpuid.get()));
@@ -112,27 +96,8 @@ Status MicroGuest::debug(std::uint32_t control, std::uint64_t address, std::uint
   return vcpu_->set(set_guest_debug, out);
 }
 
-Result<bool> MicroGuest::run() {
-  auto result = vcpu_->run();
-  if (result) return true;
-  if (result.error().sys_errno == EINTR) return false;
-  return result.error();
-}
-
-DebugExit MicroGuest::debug_exit() const {
-  DebugExit out{};
-  std::memcpy(&out, &page().debug, sizeof out);
-  return out;
-}
-
 bool MicroGuest::stopped_by(std::uint32_t exception) const {
   return page().exit_reason == KVM_EXIT_DEBUG && debug_exit().exception == exception;
-}
-
-std::uint64_t MicroGuest::word(std::uint64_t at) const {
-  std::uint64_t out = 0;
-  std::memcpy(&out, memory_.data() + at, sizeof out);
-  return out;
 }
 
 Status MicroGuest::add_read_only_page() {
@@ -140,7 +105,7 @@ Status MicroGuest::add_read_only_page() {
   region.slot = 1;
   region.flags = KVM_MEM_READONLY;
   region.guest_phys_addr = read_only;
-  region.memory_size = 0x1000;
+  region.memory_size = page_size;
   region.userspace_addr = reinterpret_cast<std::uint64_t>(memory_.data() + read_only);
   TRY(kernel_.ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region));
   return Done{};

@@ -1,6 +1,7 @@
 #include "kvm/arch/x86_64/probe.hpp"
 
 #include "kvm/arch/x86_64/micro_guest.hpp"
+#include "kvm/questions.hpp"
 #include "kvm/watchdog.hpp"
 
 #include <chrono>
@@ -250,29 +251,21 @@ XsaveLayout read_xsave_layout(const Cpuid& cpuid, std::uint32_t area_bytes) {
 
 namespace {
 
+constexpr Question<MicroGuest> questions[] = {{"single step", ask_step},
+                                              {"int3", ask_int3},
+                                              {"hardware breakpoint", ask_exec},
+                                              {"data watchpoint", ask_watch},
+                                              {"stepped I/O", ask_completions},
+                                              {"read-only memory", ask_write_protection},
+                                              {"intercepts", ask_intercepts},
+                                              {"injected #BP", ask_injection},
+                                              {"pushf", ask_pushf},
+                                              {"speed", ask_speed}};
+
 Status ask_everything(Kernel& kernel, HostFacts& facts) {
   auto guest = TRY(MicroGuest::create(kernel, false));
-  const Watchdog watchdog(kernel, &guest->page().immediate_exit, std::chrono::seconds(2));
-  using Question = Status (*)(MicroGuest&, HostFacts&);
-  constexpr std::pair<const char*, Question> questions[] = {
-      {"single step", ask_step},
-      {"int3", ask_int3},
-      {"hardware breakpoint", ask_exec},
-      {"data watchpoint", ask_watch},
-      {"stepped I/O", ask_completions},
-      {"read-only memory", ask_write_protection},
-      {"intercepts", ask_intercepts},
-      {"injected #BP", ask_injection},
-      {"pushf", ask_pushf},
-      {"speed", ask_speed}};
-  for (const auto& [what, ask] : questions) {
-    if (auto asked = ask(*guest, facts); !asked) {
-      facts.notes.push_back(fmt::format("{}: could not be tried: {}", what, asked.error().what));
-    }
-    // whatever the question left armed or half done ends here
-    TRY(settle(*guest, facts));
-  }
-  return Done{};
+  return ask_all<MicroGuest>(kernel, *guest, questions, facts,
+                             [&](MicroGuest& settled) { return settle(settled, facts); });
 }
 
 void explain(HostFacts& facts) {

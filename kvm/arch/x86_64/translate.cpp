@@ -1,5 +1,6 @@
 #include "kvm/arch/x86_64/translate.hpp"
 
+#include "kvm/arch.hpp"
 #include "kvm/arch/x86_64/abi.hpp"
 
 #include <fmt/format.h>
@@ -55,14 +56,18 @@ std::uint64_t frame_of(std::uint64_t entry, unsigned shift, unsigned entry_bytes
   return entry & address_bits & ~offset_mask;
 }
 
+unsigned address_bits_of(const Paging& paging) {
+  if ((paging.efer & efer_lma) == 0) return 32;
+  return (paging.cr4 & cr4_la57) != 0 ? 57 : 48;
+}
+
 Status canonical(const Paging& paging, std::uint64_t linear) {
   if ((paging.efer & efer_lma) == 0) {
     if (linear >> 32 == 0) return Done{};
     return Error{Code::memory_fault,
                  fmt::format("{:#x} is beyond 32-bit linear addresses", linear)};
   }
-  const unsigned top = (paging.cr4 & cr4_la57) != 0 ? 56 : 47;
-  const auto high = static_cast<std::int64_t>(linear) >> top;
+  const auto high = static_cast<std::int64_t>(linear) >> (address_bits_of(paging) - 1);
   if (high == 0 || high == -1) return Done{};
   return Error{Code::memory_fault, fmt::format("{:#x} is not canonical", linear)};
 }
@@ -85,15 +90,21 @@ Result<std::uint64_t> present_entry(const GuestMemory& memory,
 
 } // namespace
 
-Result<Translation>
-walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear, Detail detail) {
+Result<Translation> walk(const Paging& paging,
+                         const GuestMemory& memory,
+                         std::uint64_t linear,
+                         Detail detail,
+                         std::uint64_t* hole) {
   Translation out;
   if ((paging.cr0 & cr0_pg) == 0) {
     out.physical = GuestPhys{linear};
     if (detail == Detail::levels) out.levels.emplace_back("paging off: physical is linear");
     return out;
   }
-  TRY(canonical(paging, linear));
+  if (auto good = canonical(paging, linear); !good) {
+    if (hole) *hole = hole_outside(linear, address_bits_of(paging));
+    return good.error();
+  }
   const Mode mode = mode_of(paging);
   out.root = mode.root;
   std::uint64_t table = mode.root;
@@ -101,6 +112,7 @@ walk(const Paging& paging, const GuestMemory& memory, std::uint64_t linear, Deta
     const Level& level = mode.levels[depth];
     const std::uint64_t index = linear >> level.shift & ((1u << level.index_bits) - 1);
     const GuestPhys at{table + index * mode.entry_bytes};
+    if (hole) *hole = std::uint64_t{1} << level.shift;
     const std::uint64_t entry = TRY(present_entry(memory, level, at, mode.entry_bytes, linear));
     if (detail == Detail::levels) {
       out.levels.push_back(fmt::format("{} {:#x}: {:#x}", level.name, at.value, entry));

@@ -13,10 +13,11 @@ struct Paging {
 /// Whether a walk also writes its levels down for people, which costs more than the walk.
 enum class Detail : std::uint8_t { none, levels };
 
-/// Code::memory_fault names the level without a page.
+/// Code::memory_fault names the level without a page; `hole` is then what PageTables::hole says.
 Result<Translation> walk(const Paging& paging,
                          const GuestMemory& memory,
                          std::uint64_t linear,
-                         Detail detail = Detail::levels);
+                         Detail detail = Detail::levels,
+                         std::uint64_t* hole = nullptr);
 
 } // namespace kdbg::kvm::x86

@@ -100,6 +100,20 @@ Status settle(Image& image) {
 
 } // namespace image
 
+bool is_linux(const Image& image) {
+  constexpr Image::Entry of_linux[] = {Image::Entry::linux32, Image::Entry::linux64,
+                                       Image::Entry::arm64_linux};
+  if (std::find(std::begin(of_linux), std::end(of_linux), image.entry_kind) != std::end(of_linux)) {
+    return true;
+  }
+  constexpr std::string_view banner = "Linux version ";
+  return std::any_of(image.segments.begin(), image.segments.end(), [&](const auto& segment) {
+    const std::string_view text(reinterpret_cast<const char*>(segment.bytes.data()),
+                                segment.bytes.size());
+    return text.find(banner) != std::string_view::npos;
+  });
+}
+
 Result<Image> parse_image(ByteView file, const ImageFormat& format, std::uint16_t machine) {
   if (const auto* flat = std::get_if<FlatAt>(&format)) {
     return image::place_flat(file, flat->address, machine);

@@ -1,0 +1,91 @@
+#include "protocols/lldb/memory.hpp"
+
+#include "adapter/commands.hpp"
+#include "protocols/gdb/codec.hpp"
+#include "protocols/gdb/conversation.hpp"
+#include "protocols/gdb/scratch.hpp"
+#include "protocols/gdb/text.hpp"
+
+#include <fmt/format.h>
+
+namespace kdbg::lldb {
+namespace {
+
+using gdb::Answer, gdb::Conversation, gdb::Row, gdb::Scanner, gdb::say, gdb::say_ok;
+
+/// lldb looks here before each write, and to choose where results live. The answers tile the whole
+/// address space, holes included.
+Answer region(Conversation& c, std::string_view arguments) {
+  if (arguments.empty()) return say_ok(); // is it supported?
+  Scanner scanner(arguments);
+  const std::uint64_t at = TRY(scanner.hex("address"));
+  TRY(scanner.finish());
+  const Region found = TRY(c.session.execute(FindRegion{c.general, c.address(at)}));
+  const std::uint64_t bytes = found.last - found.start; // one less, to fit
+  const bool whole = bytes == ~std::uint64_t{0};
+  auto text = fmt::format("start:{:x};size:{:x};", found.start, whole ? bytes : bytes + 1);
+  if (!found.mapped) return say(std::move(text));
+  const auto name = found.user ? found.name + " user" : found.name;
+  return say(text + fmt::format("permissions:r{}{};name:{};", found.writable ? "w" : "",
+                                found.executable ? "x" : "", gdb::to_hex(gdb::bytes_of(name))));
+}
+
+/// ranges:ADDR,LENGTH,ADDR,LENGTH,...; -> LENGTH,LENGTH;BYTES, each as much as could be read.
+Answer read_many(Conversation& c, std::string_view arguments) {
+  if (arguments.ends_with(';')) arguments.remove_suffix(1);
+  Scanner scanner(arguments);
+  std::string lengths;
+  Bytes all;
+  do {
+    const std::uint64_t at = TRY(scanner.hex("address"));
+    TRY(scanner.expect(','));
+    const std::uint64_t length = TRY(scanner.hex("length"));
+    const std::size_t room = gdb::max_payload / 2 - std::min(all.size(), gdb::max_payload / 2);
+    auto bytes = c.session.execute(ReadMemory{
+        c.general, c.address(at), static_cast<std::size_t>(std::min<std::uint64_t>(length, room))});
+    lengths += fmt::format("{}{:x}", lengths.empty() ? "" : ",", bytes ? bytes->size() : 0);
+    if (bytes) all.insert(all.end(), bytes->begin(), bytes->end());
+  } while (scanner.take(','));
+  TRY(scanner.finish());
+  return say(lengths + ";" + std::string(gdb::text_of(all)));
+}
+
+/// SIZE,PERMISSIONS. Nobody but the user knows memory that the guest can spare, so without
+/// `--scratch` there is none, and lldb interprets expressions itself.
+Answer allocate(Conversation& c, std::string_view arguments) {
+  if (!c.settings.scratch) return gdb::say_unknown();
+  Scanner scanner(arguments);
+  const std::uint64_t size = TRY(scanner.hex("size"));
+  return say(fmt::format("{:x}", TRY(c.settings.scratch->take(size))));
+}
+
+Answer deallocate(Conversation& c, std::string_view arguments) {
+  if (!c.settings.scratch) return gdb::say_unknown();
+  Scanner scanner(arguments);
+  const std::uint64_t at = TRY(scanner.hex("address"));
+  TRY(scanner.finish());
+  TRY(c.settings.scratch->give_back(at));
+  return say_ok();
+}
+
+/// How many the CPU has. More may work, by other means.
+Answer watchpoints(Conversation& c, std::string_view) {
+  return say(fmt::format("num:{};", c.target().capabilities().hardware_slots));
+}
+
+constexpr Row rows[] = {
+    {"qMemoryRegionInfo:", Row::Match::prefix, &region},
+    {"qMemoryRegionInfo", Row::Match::exact, &region},
+    {"MultiMemRead:ranges:", Row::Match::prefix, &read_many, Row::Reply::binary},
+    {"_M", Row::Match::prefix, &allocate},
+    {"_m", Row::Match::prefix, &deallocate},
+    {"qWatchpointSupportInfo:", Row::Match::exact, &watchpoints},
+};
+
+} // namespace
+
+gdb::Table memory_packets() {
+  return rows;
+}
+
+} // namespace kdbg::lldb

@@ -1,0 +1,193 @@
+#include "protocols/lldb/stop_reply.hpp"
+
+#include "adapter/commands.hpp"
+#include "protocols/gdb/stop_reply.hpp"
+#include "protocols/gdb/text.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <fmt/format.h>
+#include <map>
+#include <set>
+
+namespace kdbg::lldb {
+namespace {
+
+using gdb::Conversation;
+
+/// lldb's line of cached memory (target.process.memory-cache-line-size): a read of one byte in it
+/// fetches all of it.
+constexpr std::uint64_t line = 512;
+/// Above it answers of all vCPUs hold few registers each, to stay within a packet.
+constexpr std::size_t many_vcpus = 32;
+constexpr unsigned trap_signal = 5; ///< as gdb counts them
+
+/// What lldb shows as a thread's stop reason.
+struct Told {
+  std::string_view reason; ///< empty: the vCPU was only held
+  std::string description;
+  unsigned signal = 0;
+};
+
+/// A hit that is not at pc is none that lldb could find, and a catchpoint is nothing it knows: both
+/// are told in words, as it tells of exceptions.
+Told told_of(const Conversation& c, const VcpuStop& stop) {
+  const unsigned signal = gdb::signal_of(stop);
+  if (const auto* watch = gdb::find_reason<HitWatch>(stop)) {
+    return {"watchpoint", fmt::format("{} 0 {}", watch->point.at.value, watch->address), signal};
+  }
+  if (const auto* hit = gdb::find_reason<HitPoint>(stop);
+      hit && gdb::at_pc(c, stop.vcpu, hit->point.at.value)) {
+    return {"breakpoint", {}, signal};
+  }
+  const bool interrupted = gdb::find_reason<Interrupted>(stop) != nullptr;
+  if (interrupted && stop.reasons.size() == 1) return {"signal", {}, signal};
+  if (gdb::find_reason<Stepped>(stop) && stop.reasons.size() == 1) return {"trace", {}, signal};
+  std::string text;
+  for (const StopReason& reason : stop.reasons) {
+    if (std::holds_alternative<Stepped>(reason)) continue;
+    text += (text.empty() ? "" : ", ") + describe(reason);
+  }
+  return {"exception", std::move(text), signal};
+}
+
+Told told_of(const Conversation& c, const Stop& stop, VcpuId vcpu) {
+  for (const VcpuStop& entry : stop.vcpus) {
+    if (entry.vcpu == vcpu) return told_of(c, entry);
+  }
+  return {};
+}
+
+std::string name_of(VcpuId vcpu) {
+  return fmt::format("vCPU {}", index(vcpu));
+}
+
+/// What every thread list shows of a vCPU.
+std::vector<RegisterId> shown_registers(const Conversation& c) {
+  const ArchInfo& arch = c.target().arch();
+  std::set<RegisterId> ids{arch.pc, arch.sp, arch.fp, arch.flags_register};
+  if (c.target().vcpu_count() <= many_vcpus) {
+    for (std::size_t i = 0; i < arch.registers.size(); ++i) {
+      if (arch.registers[i].group == RegisterGroup::general) ids.insert(RegisterId(i));
+    }
+  }
+  return {ids.begin(), ids.end()};
+}
+
+/// Those that could be read.
+using Values = std::map<RegisterId, Bytes>;
+
+Values read_shown(const Conversation& c, VcpuId vcpu) {
+  const auto ids = shown_registers(c);
+  Values out;
+  auto read = c.session.execute(ReadRegisters{vcpu, ids});
+  for (std::size_t i = 0; read && i < ids.size(); ++i) {
+    if (auto& value = (*read)[i]) out.emplace(ids[i], *std::move(value));
+  }
+  return out;
+}
+
+std::uint64_t number(const Bytes& value) {
+  std::uint64_t out = 0;
+  for (std::size_t at = std::min<std::size_t>(value.size(), 8); at-- != 0;) {
+    out = out << 8 | std::to_integer<std::uint64_t>(value[at]);
+  }
+  return out;
+}
+
+/// The lines that a look at the top frame reads: lldb keeps them until the guest moves.
+std::string render_memory(const Conversation& c, VcpuId vcpu, const Values& values) {
+  std::set<std::uint64_t> lines;
+  const ArchInfo& arch = c.target().arch();
+  for (RegisterId id : {arch.sp, arch.fp, arch.pc}) {
+    if (const auto value = values.find(id); value != values.end()) {
+      lines.insert(number(value->second) & ~(line - 1));
+    }
+  }
+  std::string text;
+  for (const std::uint64_t at : lines) {
+    auto bytes = c.session.execute(ReadMemory{vcpu, c.address(at), line});
+    if (bytes && bytes->size() == line) {
+      text += fmt::format("memory:{:#x}={};", at, gdb::to_hex(*bytes));
+    }
+  }
+  return text;
+}
+
+/// Every vCPU's number and pc, and with several vCPUs why each stopped.
+std::string render_all(const Conversation& c) {
+  std::string ids, pcs;
+  for (std::size_t i = 0; i < c.target().vcpu_count(); ++i) {
+    const auto vcpu = static_cast<VcpuId>(i);
+    std::uint64_t pc = 0;
+    const RegisterId id = c.target().arch().pc;
+    if (auto bytes = c.session.execute(ReadRegister{vcpu, id})) {
+      pc = number(*bytes);
+    }
+    ids += fmt::format("{}{:x}", i == 0 ? "" : ",", i + 1);
+    pcs += fmt::format("{}{:016x}", i == 0 ? "" : ",", pc);
+  }
+  std::string text = fmt::format("threads:{};thread-pcs:{};", ids, pcs);
+  if (c.target().vcpu_count() > 1) {
+    text += fmt::format("jstopinfo:{};", gdb::to_hex(gdb::bytes_of(stop_infos(c).dump())));
+  }
+  return text;
+}
+
+std::string render(const Conversation& c, VcpuId vcpu, const Told& told, const std::string& all) {
+  const Values values = read_shown(c, vcpu);
+  std::string text = fmt::format("T{:02x}thread:{};name:{};core:{:x};{}", told.signal,
+                                 gdb::render_thread(c, vcpu), name_of(vcpu), index(vcpu), all);
+  for (const auto& [id, value] : values) {
+    text += fmt::format("{:02x}:{};", index(id), gdb::to_hex(value));
+  }
+  text += render_memory(c, vcpu, values);
+  if (!told.reason.empty()) text += fmt::format("reason:{};", told.reason);
+  if (!told.description.empty()) {
+    text += fmt::format("description:{};", gdb::to_hex(gdb::bytes_of(told.description)));
+  }
+  return text;
+}
+
+} // namespace
+
+nlohmann::json stop_infos(const Conversation& c) {
+  auto list = nlohmann::json::array();
+  for (std::size_t i = 0; i < c.target().vcpu_count(); ++i) {
+    const auto vcpu = static_cast<VcpuId>(i);
+    const Told told = told_of(c, c.target().stop(), vcpu);
+    nlohmann::json info{{"tid", i + 1}, {"name", name_of(vcpu)}};
+    if (!told.reason.empty()) {
+      info["reason"] = told.reason;
+      info["signal"] = told.signal;
+    }
+    if (!told.description.empty()) info["description"] = told.description;
+    list.push_back(std::move(info));
+  }
+  return list;
+}
+
+nlohmann::json registers_of(const Conversation& c, VcpuId vcpu) {
+  auto out = nlohmann::json::object();
+  for (const auto& [id, value] : read_shown(c, vcpu)) {
+    out[std::to_string(index(id))] = gdb::to_hex(value);
+  }
+  return out;
+}
+
+std::string render_stop(const Conversation& c, const Stop& stop) {
+  if (!c.features.lldb) return gdb::render_stop(c, stop);
+  const VcpuStop& first = stop.vcpus.front();
+  return render(c, first.vcpu, told_of(c, first), render_all(c));
+}
+
+gdb::Answer refuse_resume(gdb::Conversation& c, const Error& error) {
+  if (!c.features.lldb) return error;
+  return gdb::say(render(c, c.general, {"exception", error.what, trap_signal}, render_all(c)));
+}
+
+std::string render_vcpu_stop(const Conversation& c, VcpuId vcpu) {
+  return render(c, vcpu, told_of(c, c.target().stop(), vcpu), {});
+}
+
+} // namespace kdbg::lldb
