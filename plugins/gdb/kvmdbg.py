@@ -456,7 +456,9 @@ def vmcoreinfo_slide():
         if answer[:1] != "m":
             return None
         start = answer[1:]
-    text = physical(int(answer[1:], 16), 4096)
+    at = int(answer[1:], 16)
+    size, = struct.unpack_from("<I", physical(at, 24), 4)  # an ELF note with a name of 12 bytes
+    text = physical(at + 24, min(size, 32768))
     found = re.search(rb"KERNELOFFSET=([0-9a-f]+)\n", text)
     return int(found[1], 16) if found else None
 

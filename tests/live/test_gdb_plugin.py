@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import socket
+import struct
 import subprocess
 import threading
 
@@ -303,6 +304,12 @@ def symbols_of_a_kernel_that_was_moved():
                      r"no symbol asm_exc_page_fault; no VMCOREINFO")
         gdb.do(f"kvm msr 0xc0000082 {machine['exception_3']:#x}")
         gdb.do(load, r"moved by 0x1200000, found by entry_SYSCALL_64")
+        text = b"OSRELEASE=6.1\nKERNELOFFSET=1200000\n"
+        note = os.path.join(machine.folder, "note")
+        with open(note, "wb") as file:
+            file.write(struct.pack("<III", 11, len(text), 0) + b"VMCOREINFO\0\0" + text)
+        gdb.do(f"restore {note} binary {machine['factorial'] & ~0xfffff | 0x400000:#x}", r"Restoring")
+        gdb.do(f"kvm symbols {kernel.make()}", r"moved by 0x1200000, found by VMCOREINFO")
         gdb.do(f"kvm symbols {machine.image}", r"has no symbol linux_banner")
         gdb.do("kvm symbols /nowhere", r"cannot read /nowhere: No such file")
         gdb.do(f"kvm symbols {PLUGIN}", r"is no 64-bit little-endian ELF")
