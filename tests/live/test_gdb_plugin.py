@@ -70,7 +70,7 @@ def capabilities_points_clients():
         other = machine.connect()
         equal([row[0] for row in rows(gdb.do("kvm clients"))], ["Client", "1 (you)", "2"], "clients")
         equal(other.ask("jKvm.takeControl"), '{"before":1,"now":2}', "the other takes control")
-        gdb.do("kvm clients", r"2 +gdb from .* yes")
+        gdb.do("kvm clients", r"2 +gdb.* from .* yes")
         gdb.send("stepi")
         holds("E01" in gdb.finish(), "a step without run control")
         gdb.do("kvm take", r"run control: client 1, before: client 2")
