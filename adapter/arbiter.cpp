@@ -169,7 +169,7 @@ void Arbiter::remember(const Event& event) {
   if (const auto* resumed = std::get_if<Resumed>(&event)) resumed_by_ = resumed->by;
   const auto* stopped = std::get_if<Stopped>(&event);
   if (stopped == nullptr) return;
-  PastStop past{stopped->stop, std::chrono::system_clock::now(), std::exchange(resumed_by_, {})};
+  PastStop past{stopped->stop, clock_(), std::exchange(resumed_by_, {})};
   for (VcpuStop& vcpu : past.stop.vcpus) {
     for (StopReason& reason : vcpu.reasons) {
       auto* watch = std::get_if<HitWatch>(&reason);

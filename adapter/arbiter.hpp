@@ -35,7 +35,9 @@ struct PastStop {
 
 class Arbiter {
 public:
-  Arbiter(Target& target, Trace& trace) : target_(target), trace_(trace) {}
+  using Clock = std::function<std::chrono::system_clock::time_point()>;
+  Arbiter(Target& target, Trace& trace, Clock clock = &std::chrono::system_clock::now)
+      : target_(target), trace_(trace), clock_(std::move(clock)) {}
 
   /// `front_end` must outlive its `leave`.
   /// `peer`: where it connects from; both are only for people.
@@ -74,6 +76,7 @@ private:
   void remember(const Event& event);
   Target& target_;
   Trace& trace_;
+  Clock clock_;
   struct Member {
     FrontEnd* front_end = nullptr;
     std::string protocol, peer;

@@ -13,7 +13,7 @@ namespace {
 using monitor::Command;
 using monitor::Output;
 
-std::array<monitor::Commands, 6> topics();
+std::array<monitor::Commands, 7> topics();
 
 const Command* find(std::string_view word) {
   for (const monitor::Commands& topic : topics()) {
@@ -50,13 +50,14 @@ Output help(Conversation&, std::string_view word) {
 constexpr Command help_command[] = {
     {"help", "[WORD]", "this list, or more about one", "Every command has some.\n", &help}};
 
-std::array<monitor::Commands, 6> topics() {
+std::array<monitor::Commands, 7> topics() {
   return {help_command,
           monitor::machine_commands(),
           monitor::register_commands(),
           monitor::client_commands(),
           monitor::symbol_commands(),
-          monitor::catch_commands()};
+          monitor::catch_commands(),
+          monitor::table_commands()};
 }
 
 Output run(Conversation& c, std::string_view line) {

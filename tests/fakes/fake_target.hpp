@@ -13,6 +13,12 @@ const ArchInfo& toy_arch();
 inline constexpr RegisterId toy_sp{3}, toy_fp{4}, toy_pc{5}, toy_flags{6}, toy_v0{7}, toy_cr{8},
     toy_none{9};
 
+/// Not of clients, of points or of the console.
+inline bool of_guest(const Event& event) {
+  return std::holds_alternative<Stopped>(event) || std::holds_alternative<Resumed>(event) ||
+         std::holds_alternative<MemoryChanged>(event) || std::holds_alternative<Gone>(event);
+}
+
 class FakeTarget final : public Target {
 public:
   explicit FakeTarget(std::size_t vcpus = 2);

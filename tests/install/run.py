@@ -125,6 +125,14 @@ def zsh_parses(installed):
     output("zsh", "-n", installed.prefix / "share/zsh/site-functions/_kvmdbg")
 
 
+def gdb_plugin_loads(installed):
+    if not shutil.which("gdb"):
+        raise Skip("gdb is not installed")
+    plugin = installed.prefix / "share/kvmdbg/gdb/kvmdbg.py"
+    said = output("gdb", "-nx", "-batch", "-ex", f"source {plugin}", "-ex", "help kvm walk")
+    assert said.startswith("Page-table walk: kvm walk ADDRESS"), said
+
+
 def consumer_builds(installed):
     build = installed.prefix / "consumer"
     settings = [f"-DCMAKE_PREFIX_PATH={installed.prefix}", "-DCMAKE_BUILD_TYPE=Release"]
@@ -143,7 +151,7 @@ def consumer_builds(installed):
 
 
 CHECKS = [program, man_page_is_complete, man_page_is_clean, bash_completes, other_shells_name_all,
-          fish_completes, zsh_parses, consumer_builds]
+          fish_completes, zsh_parses, gdb_plugin_loads, consumer_builds]
 
 
 def main():

@@ -16,7 +16,7 @@ namespace {
 
 /// The first '+', '-' or frame in `bytes`.
 std::string_view first_token(std::string_view bytes) {
-  if (!bytes.starts_with('$')) return bytes.substr(0, 1);
+  if (!bytes.starts_with('$') && !bytes.starts_with('%')) return bytes.substr(0, 1);
   return bytes.substr(0, std::min(bytes.find('#') + 3, bytes.size()));
 }
 

@@ -159,6 +159,30 @@ TEST_CASE("clients are listed, and run control passes between them") {
   CHECK(one.heard().empty());
 }
 
+TEST_CASE("the time line in words") {
+  Machine machine;
+  GdbClient client(machine);
+  CHECK(monitor(client, "stops") == "no stops yet\n");
+  client.ask("s");
+  machine.target.stop_now({0, {{VcpuId{1}, {Stepped{}}}, {VcpuId{0}, {Interrupted{}}}}});
+  client.heard();
+  const std::string stops = monitor(client, "stops");
+  CHECK_THAT(stops, Catch::Matchers::Matches(
+                        "\\d\\d:\\d\\d:\\d\\d\\.\\d+ run 1, client 1: vCPU 1: stepped\n"
+                        "\\d\\d:\\d\\d:\\d\\d\\.\\d+ run 1, client 1: vCPU 0: interrupted\n"));
+}
+
+TEST_CASE("tables and MSRs that this CPU family has not") {
+  Machine machine;
+  GdbClient client(machine);
+  CHECK(monitor(client, "table idt") == "error: this CPU family has no descriptor tables\n");
+  CHECK(monitor(client, "table") == "error: no table \"\": idt, gdt, ldt or tss\n");
+  CHECK(monitor(client, "msr 10") == "error: this CPU family has no MSRs by number\n");
+  CHECK(monitor(client, "msr 100000000") == "error: MSR 0x100000000: numbers have 32 bits\n");
+  machine.target.start_running();
+  CHECK(monitor(client, "msr 10 1") == "error: the guest is running; interrupt it first\n");
+}
+
 TEST_CASE("a client that lost control still detaches, and the guest stays as it is") {
   Machine machine;
   GdbClient one(machine), two(machine);

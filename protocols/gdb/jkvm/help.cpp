@@ -1,5 +1,6 @@
 #include "protocols/gdb/jkvm/help.hpp"
 
+#include <cctype>
 #include <fmt/format.h>
 
 namespace kdbg::gdb::jkvm {
@@ -39,6 +40,12 @@ Json describe(const Schema& schema) {
           {"meaning", schema.meaning},
           {"arguments", std::move(arguments)},
           {"results", describe(schema.results)}};
+}
+
+std::string sentence(std::string_view words) {
+  std::string text(words);
+  if (!text.empty()) text.front() = static_cast<char>(std::toupper(text.front()));
+  return text + ".";
 }
 
 std::string render(std::span<const Field> fields) {
@@ -83,13 +90,13 @@ Result<Json> describe_requests(std::string_view name) {
 std::string render_reference() {
   std::string text;
   for (const Schema& schema : requests) {
-    text += fmt::format("### jKvm.{}\n\n{}.\n\n", schema.name, schema.meaning);
+    text += fmt::format("### jKvm.{}\n\n{}\n\n", schema.name, sentence(schema.meaning));
     text += render(schema.arguments) + render(schema.results) + "\n";
   }
   text += "## Events\n";
   for (const EventSchema& event : events) {
     text += fmt::format("\n### {}\n\n", event.name);
-    if (!event.meaning.empty()) text += fmt::format("{}.\n\n", event.meaning);
+    if (!event.meaning.empty()) text += sentence(event.meaning) + "\n\n";
     text += render(event.fields);
   }
   return text;

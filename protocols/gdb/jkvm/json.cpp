@@ -66,13 +66,14 @@ Result<Json> parse_arguments(const Schema& schema, std::string_view text) {
   Json json = text.empty() ? Json::object() : Json::parse(text, nullptr, false);
   if (json.is_discarded()) return bad("arguments are not JSON");
   if (!json.is_object()) return bad("arguments are not a JSON object");
-  for (const auto& [name, value] : json.items()) {
+  for (const auto& member : json.items()) {
+    const std::string& name = member.key();
     const auto known = std::find_if(schema.arguments.begin(), schema.arguments.end(),
                                     [&](const Argument& each) { return each.name == name; });
     if (known == schema.arguments.end()) {
       return bad(fmt::format("jKvm.{} has no argument \"{}\"", schema.name, name));
     }
-    if (!fits(value, known->type)) {
+    if (!fits(member.value(), known->type)) {
       return bad(
           fmt::format("jKvm.{}: \"{}\" must be {}", schema.name, name, name_of(known->type)));
     }

@@ -18,6 +18,7 @@ Commands register_commands();
 Commands client_commands();
 Commands symbol_commands();
 Commands catch_commands();
+Commands table_commands();
 
 /// An address in hex, with 0x or without.
 Result<std::uint64_t> parse_address(std::string_view text);
