@@ -224,6 +224,40 @@ def the_stack_behind_an_error_code():
         gdb.do("backtrace", r"#0 .*report .*#1 .*exception_14 .*#2 .* list_sum .*#3 .*print_status")
 
 
+def packets_case(debug):
+    @case(needs=NEEDS)
+    def packets():
+        """A packet makes gdb find its frames anew, here with one selected that lies behind an exception."""
+        with Plugged() as (machine, gdb):
+            if not debug:
+                path = os.path.join(machine.folder, "bare")
+                subprocess.run(["objcopy", "--strip-debug", "-R", ".eh_frame", machine.image, path],
+                               check=True, capture_output=True)
+                gdb.do(f"symbol-file {path}")
+            gdb.do("hbreak factorial")
+            gdb.do("continue", r"factorial")
+            gdb.do("delete")
+            gdb.do("stepi")
+            gdb.do("set var *(unsigned short *)$pc = 0x0b0f")
+            gdb.do("kvm exceptions #UD")
+            gdb.do("continue", r"caught exception 6")
+            gdb.do("frame 1", r"in factorial")
+            pc = hexadecimal(gdb, "$pc")
+            for command in ("kvm vcpus", "kvm exceptions clear #UD", "print $kvm_walk($pc)", "kvm walk $sp"):
+                gdb.do(command)
+                equal(hexadecimal(gdb, "$pc"), pc, f"the selected frame's pc after {command!r}")
+            gdb.do("hbreak report if $kvm_phys(0x100000) != 0 && $kvm_walk($sp) != 0")
+            gdb.do("continue", r"Breakpoint 2, .*report")
+            gdb.do("backtrace", r"#1 .*exception_6 .*#2 .*in factorial .*#3 .*kernel_main")
+
+    packets.__name__ = f"packets_in_a_frame_behind_an_exception_{'with' if debug else 'without'}_dwarf"
+    packets.__module__ = __name__
+
+
+packets_case(True)
+packets_case(False)
+
+
 @case(needs=NEEDS)
 def the_stack_behind_an_interrupt():
     """In code that was called by the handler, too; stepping and finish work on such stacks."""
