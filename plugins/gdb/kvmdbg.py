@@ -692,9 +692,10 @@ class FrameId:
 class ExceptionUnwinder(gdb.unwinder.Unwinder):
     """Finds the interrupted code behind an exception's or interrupt's handler.
 
-Runs while gdb makes its frames: what asks gdb for the selected one (gdb.execute, lookups by name) ends
-in an internal error, and so does a packet. Claims a frame only when its function is one that the CPU enters, and when the CPU's own frame is at the
-very place that the function's code so far implies; else gdb's other unwinders do their work."""
+Runs while gdb makes its frames: what asks gdb for the selected one (gdb.execute, lookups by name) ends in an
+internal error, and so does a packet. Claims a frame only when its function is one that the CPU enters, and
+when the CPU's own frame is at the very place that the function's code so far implies; else gdb's other
+unwinders do their work."""
 
     def __init__(self):
         super().__init__("kvmdbg-exceptions")
