@@ -20,12 +20,23 @@ Error still_running() {
 
 } // namespace
 
-ClientId Arbiter::join(FrontEnd& front_end, std::string name) {
+std::string Arbiter::Member::name() const {
+  return peer.empty() ? protocol : fmt::format("{} from {}", protocol, peer);
+}
+
+ClientId Arbiter::join(FrontEnd& front_end, std::string protocol, std::string peer) {
   ClientId id{++last_id_};
-  const Member& member = clients_.emplace(id, Member{&front_end, std::move(name)}).first->second;
+  const Member& member =
+      clients_.emplace(id, Member{&front_end, std::move(protocol), std::move(peer)}).first->second;
   if (trace_.on()) trace_.note(fmt::format("client {} joined", number(id)));
-  tell(ClientJoined{id, member.name}, id);
+  tell(ClientJoined{id, member.name()}, id);
   return id;
+}
+
+void Arbiter::rename(ClientId id, std::string protocol) {
+  if (auto found = clients_.find(id); found != clients_.end()) {
+    found->second.protocol = std::move(protocol);
+  }
 }
 
 void Arbiter::leave(ClientId id) {
@@ -60,7 +71,7 @@ std::vector<PastStop> Arbiter::stops(std::size_t most) const {
 std::vector<ClientInfo> Arbiter::clients() const {
   std::vector<ClientInfo> list;
   for (const auto& [id, member] : clients_) {
-    ClientInfo info{id, member.name, 0, driver_ == id};
+    ClientInfo info{id, member.name(), 0, driver_ == id};
     for (const auto& [point, owners] : owners_) {
       info.points += std::find(owners.begin(), owners.end(), id) != owners.end() ? 1 : 0;
     }

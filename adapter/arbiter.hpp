@@ -40,7 +40,10 @@ public:
       : target_(target), trace_(trace), clock_(std::move(clock)) {}
 
   /// `front_end` must outlive its `leave`.
-  ClientId join(FrontEnd& front_end, std::string name = {});
+  /// `peer`: where it connects from; both are only for people.
+  ClientId join(FrontEnd& front_end, std::string protocol = {}, std::string peer = {});
+  /// It turned out to speak another protocol than its first byte told.
+  void rename(ClientId id, std::string protocol);
   /// Its points go with it, its lease is free again. The guest keeps running or stopped.
   void leave(ClientId id);
   std::size_t client_count() const { return clients_.size(); }
@@ -76,7 +79,8 @@ private:
   Clock clock_;
   struct Member {
     FrontEnd* front_end = nullptr;
-    std::string name;
+    std::string protocol, peer;
+    std::string name() const;
   };
   std::map<ClientId, Member> clients_;
   std::map<Point, std::vector<ClientId>> owners_;

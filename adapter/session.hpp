@@ -19,10 +19,11 @@ public:
   Session(Target& target, Arbiter& arbiter, Trace& trace, Dumps* dumps = nullptr)
       : target_(target), arbiter_(arbiter), trace_(trace), dumps_(dumps) {}
 
-  /// Call once, when the front end exists. `name`: what other clients are shown.
-  void join(FrontEnd& front_end, std::string name = {}) {
-    id_ = arbiter_.join(front_end, std::move(name));
+  /// Call once, when the front end exists. The words are what other clients are shown.
+  void join(FrontEnd& front_end, std::string protocol = {}, std::string peer = {}) {
+    id_ = arbiter_.join(front_end, std::move(protocol), std::move(peer));
   }
+  void rename(std::string protocol) { arbiter_.rename(id_, std::move(protocol)); }
   void leave() { arbiter_.leave(id_); }
   ClientId id() const { return id_; }
 

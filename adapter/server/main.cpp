@@ -5,6 +5,9 @@
 #include "adapter/server/dump.hpp"
 #include "adapter/server/dump_folder.hpp"
 #include "adapter/server/options.hpp"
+#include "adapter/server/platform_command.hpp"
+#include "adapter/server/process.hpp"
+#include "adapter/server/run_folder.hpp"
 #include "adapter/server/server.hpp"
 #include "kvm/arch/family.hpp"
 #include "kvm/engine.hpp"
@@ -13,6 +16,7 @@
 #include "protocols/gdb/remote.hpp"
 #include "protocols/gdb/scratch.hpp"
 #include "protocols/lldb/protocol.hpp"
+#include "protocols/state/protocol.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -20,6 +24,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
@@ -172,9 +177,10 @@ private:
   Status listen() {
     Settings settings;
     settings.allow_remote = options_.allow_remote;
-    server_ = std::make_unique<Server>(io_, *engine_, *arbiter_, *trace_,
-                                       std::vector<Protocol>{lldb::protocol(presentation())}, say,
-                                       settings, &dumps_);
+    server_ = std::make_unique<Server>(
+        io_, *engine_, *arbiter_, *trace_,
+        std::vector<Protocol>{lldb::protocol(presentation()), state::protocol()}, say, settings,
+        &dumps_);
     server_->on_clients_changed([this](std::size_t count) {
       clients_ = count;
       if (const auto status = powered_off(engine_->stop());
@@ -187,8 +193,10 @@ private:
     }
     if (!console_->notice().empty()) say(console_->notice());
     server_->on_deserted([this] { finish(exit_done); });
+    std::vector<std::string> places;
     for (const std::string& address : options_.listen) {
       const std::string where = TRY(server_->listen(address));
+      places.push_back(where);
       say(fmt::format("{}, listening on {}", options_.go ? "running" : "stopped at the entry point",
                       where));
       if (address == "stdio") {
@@ -199,7 +207,38 @@ private:
       const std::string remote = where.starts_with("unix:") ? where.substr(5) : where;
       say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image, remote));
     }
+    if (auto found = announce(std::move(places)); !found) {
+      say("note: kvmdbg list and platform will not find this machine: " + found.error().what);
+    }
     return Done{};
+  }
+
+  /// A machine that is not found serves debuggers all the same.
+  Status announce(std::vector<std::string> places) {
+    const RunFolder folder = TRY(RunFolder::open());
+    folder.sweep(); // also what a dead process with our id has left
+    const auto pid = static_cast<std::uint64_t>(::getpid());
+    const Process self = TRY(look_at_process(pid));
+    TRY(server_->listen_aside("unix:" + folder.socket_of(pid)));
+    std::error_code error;
+    const auto image = std::filesystem::absolute(options_.image, error);
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    record_ = TRY(folder.add({.pid = pid,
+                              .born = self.born,
+                              .name = options_.name,
+                              .image = image.string(),
+                              .triple = triple(),
+                              .listen = std::move(places),
+                              .started = static_cast<std::uint64_t>(
+                                  std::chrono::duration_cast<std::chrono::seconds>(now).count())}));
+    return Done{};
+  }
+
+  /// As the debuggers' packets have it.
+  std::string triple() const {
+    const ArchInfo& arch = arch_->info();
+    return kvm::is_linux(image_) ? fmt::format("{}-unknown-linux-gnu", arch.name)
+                                 : std::string(arch.triple);
   }
 
   /// What clients are told of us.
@@ -207,7 +246,7 @@ private:
     gdb::Settings out;
     out.kill = kill_policy(options_.kill);
     out.process = static_cast<std::uint64_t>(::getpid());
-    out.name = std::filesystem::path(options_.image).filename().string();
+    out.name = options_.name;
     out.linux_guest = kvm::is_linux(image_);
     out.version = version();
     if (!options_.scratch.empty()) {
@@ -282,12 +321,19 @@ private:
   std::unique_ptr<kvm::Engine> engine_;
   std::unique_ptr<Arbiter> arbiter_;
   std::unique_ptr<Server> server_;
+  std::unique_ptr<RunFolder::Entry> record_;
   std::size_t clients_ = 0;
   unsigned looks_ = 0;
   int status_ = exit_done;
   bool ending_ = false;
   ExitCode failure_ = exit_failed; ///< what an error now means to whoever started us
 };
+
+/// The machines of a platform are of this host's CPU family.
+Result<int> show_platform(const PlatformOptions& options) {
+  const kvm::Family& family = *TRY(kvm::host_family());
+  return serve_platform(options, family.machine, family.elf_machine != kvm::machine_x86_64, say);
+}
 
 Result<std::string> dump_remote(const DumpOptions& options) {
   boost::asio::io_context io;
@@ -309,6 +355,16 @@ Result<std::string> dump_remote(const DumpOptions& options) {
 
 int main_with(const Options& options) {
   if (const auto* probe = std::get_if<ProbeOptions>(&options)) return show_probe(*probe);
+  if (const auto* list = std::get_if<ListOptions>(&options)) {
+    const auto text = list_machines(*list);
+    if (!text) return fail(text.error(), exit_failed);
+    fmt::print("{}", *text);
+    return exit_done;
+  }
+  if (const auto* platform = std::get_if<PlatformOptions>(&options)) {
+    const auto status = show_platform(*platform);
+    return status ? *status : fail(status.error(), exit_failed);
+  }
   if (const auto* dump = std::get_if<DumpOptions>(&options)) {
     const auto outcome = dump_remote(*dump);
     say(outcome ? *outcome : outcome.error().what);

@@ -20,6 +20,10 @@ constexpr const char* footer = R"(Examples:
       firmware from the reset vector
   kvmdbg dump --connect :1234 guest.core
       the memory of a stopped guest, then: gdb vmlinux guest.core
+  kvmdbg platform
+      all machines of yours as processes of an lldb platform: platform select remote-gdb-server,
+      platform connect connect://127.0.0.1:1235, process attach --name kernel.elf; or gdb's
+      target extended-remote :1235, info os processes, attach PID
   kvmdbg probe
       what this host's KVM can really do for a debugger
 
@@ -27,6 +31,16 @@ Exit codes:
   the guest's own status when it left by port 0xf4 (arm64: the test device), 0 when it powered off or
   when the debugger on stdio left, 1 the guest could not be started or the server failed, 2 wrong usage,
   3 no usable /dev/kvm, 128+N ended by signal N)";
+
+/// A name stands in lists and in debuggers' commands, where a path would mean a file.
+std::string check_name(const std::string& name) {
+  constexpr std::size_t longest = 64; // bytes
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= ' ' && c != 0x7f && c != '/';
+  });
+  if (plain && !name.empty() && name.size() <= longest) return {};
+  return "a machine's name has 1 to 64 bytes, no / and no control characters";
+}
 
 void add_run(CLI::App& run, RunOptions& o) {
   run.add_option("IMAGE", o.image,
@@ -75,6 +89,10 @@ void add_run(CLI::App& run, RunOptions& o) {
          "poweroff")
       ->capture_default_str()
       ->check(CLI::IsMember({"detach", "pause", "poweroff"}));
+  run.add_option(
+         "--name", o.name,
+         "what `kvmdbg list` and debuggers call this machine; default: the image's file name")
+      ->check(check_name);
   run.add_option("--scratch", o.scratch,
                  "ADDRESS,BYTES of guest memory (virtual) that debuggers may use for the code and "
                  "data of expressions; default: none, so lldb calls no functions of the guest")
@@ -86,6 +104,16 @@ void add_run(CLI::App& run, RunOptions& o) {
       ->check(CLI::ExistingDirectory);
   run.add_option("--trace", o.trace, "write packets, events and ioctls to this file, as text");
   run.footer(footer);
+}
+
+void add_platform(CLI::App& command, PlatformOptions& o) {
+  command
+      .add_option("--listen", o.listen,
+                  "HOST:PORT or unix:PATH; repeatable; default 127.0.0.1:1235")
+      ->allow_extra_args(false);
+  command.add_flag(
+      "--allow-remote", o.allow_remote,
+      "listen on addresses that other machines reach: whoever connects owns the guests");
 }
 
 void add_dump(CLI::App& command, DumpOptions& o) {
@@ -112,9 +140,16 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   RunOptions run;
   ProbeOptions probe;
   DumpOptions dump;
+  ListOptions list;
+  PlatformOptions platform;
   CLI::App* run_command =
       app.add_subcommand("run", "run a guest in the built-in machine and serve debuggers");
   add_run(*run_command, run);
+  CLI::App* list_command = app.add_subcommand("list", "list the machines that you run");
+  list_command->add_flag("--json", list.json, "machine-readable output");
+  CLI::App* platform_command = app.add_subcommand(
+      "platform", "serve debuggers that choose a machine of yours: lldb's platform, gdb's attach");
+  add_platform(*platform_command, platform);
   CLI::App* probe_command =
       app.add_subcommand("probe", "show what this host's KVM advertises, and what works");
   probe_command->add_flag("--json", probe.json, "machine-readable output");
@@ -126,6 +161,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? exit_done : exit_usage;
   }
+  if (platform.listen.empty()) platform.listen.emplace_back("127.0.0.1:1235");
+  if (run.name.empty()) run.name = run.image.substr(run.image.rfind('/') + 1);
   if (run.listen.empty()) run.listen.emplace_back("127.0.0.1:1234");
   const bool on_stdio =
       std::find(run.listen.begin(), run.listen.end(), "stdio") != run.listen.end();
@@ -137,6 +174,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   }
   if (run.console.empty()) run.console = on_stdio ? "none" : "stdio";
   if (run_command->parsed()) return Options{run};
+  if (list_command->parsed()) return Options{list};
+  if (platform_command->parsed()) return Options{platform};
   if (dump_command->parsed()) return Options{dump};
   return Options{probe};
 }

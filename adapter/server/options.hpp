@@ -22,9 +22,17 @@ struct RunOptions {
   std::uint64_t memory = std::uint64_t{128} << 20; ///< bytes
   std::optional<std::uint64_t> flat;               ///< the image is a flat binary for this address
   bool firmware = false;                           ///< the image is firmware that ends at 4 GiB
+  std::string name;                                ///< what lists of machines show
   std::string debug_port; ///< file for what firmware writes to port 0x402; "": no port
   bool go = false, allow_remote = false;
   std::vector<std::uint64_t> scratch; ///< address and bytes that debuggers may use, or nothing
+};
+struct ListOptions {
+  bool json = false;
+};
+struct PlatformOptions {
+  std::vector<std::string> listen;
+  bool allow_remote = false;
 };
 struct ProbeOptions {
   bool json = false;
@@ -33,7 +41,7 @@ struct DumpOptions {
   std::string connect, file;
   bool force = false; ///< replace an existing file
 };
-using Options = std::variant<RunOptions, ProbeOptions, DumpOptions>;
+using Options = std::variant<RunOptions, ListOptions, PlatformOptions, ProbeOptions, DumpOptions>;
 
 /// Exit codes, as --help documents them.
 enum ExitCode : int { exit_done = 0, exit_failed = 1, exit_usage = 2, exit_no_kvm = 3 };

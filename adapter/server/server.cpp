@@ -23,6 +23,19 @@ Server::~Server() {
   close_all();
 }
 
+Status Server::listen_aside(std::string_view address) {
+  const ListenAddress where = TRY(parse_listen_address(address, settings_.allow_remote));
+  aside_ = TRY(open_listener(where));
+  return Done{};
+}
+
+Result<std::shared_ptr<Listener>> Server::open_listener(const ListenAddress& where) {
+  return Listener::open(
+      io_, where,
+      [this](Socket socket, std::string peer) { accept(std::move(socket), std::move(peer)); },
+      log_);
+}
+
 Result<std::string> Server::listen(std::string_view address) {
   const ListenAddress where = TRY(parse_listen_address(address, settings_.allow_remote));
   if (std::holds_alternative<Stdio>(where)) {
@@ -31,11 +44,7 @@ Result<std::string> Server::listen(std::string_view address) {
     stdio_taken_ = true;
     return describe(where);
   }
-  auto listener = TRY(Listener::open(
-      io_, where,
-      [this](Socket socket, std::string peer) { accept(std::move(socket), std::move(peer)); },
-      log_));
-  listeners_.push_back(std::move(listener));
+  listeners_.push_back(TRY(open_listener(where)));
   return listeners_.back()->where();
 }
 
@@ -55,15 +64,15 @@ void Server::serve(std::unique_ptr<Stream> stream, std::string peer) {
 
 void Server::open(std::unique_ptr<Stream> stream, std::string peer, const Settings& settings) {
   Connection::Observer observer{log_, [this] { count(); },
-                                [this](Connection& closed) { on_closed(closed); }};
+                                [this](const auto& closed) { on_closed(closed); }};
   auto connection = std::make_shared<Connection>(std::move(stream), std::move(peer), machine_,
                                                  protocols_, settings, std::move(observer));
   connections_.insert(connection);
   connection->start();
 }
 
-void Server::on_closed(Connection& closed) {
-  connections_.erase(closed.shared_from_this());
+void Server::on_closed(const std::shared_ptr<Connection>& closed) {
+  connections_.erase(closed);
   count();
   if (connections_.empty() && listeners_.empty() && deserted_) deserted_();
 }
@@ -76,6 +85,7 @@ void Server::count() {
 void Server::close_all() {
   deserted_ = {};
   listeners_.clear();
+  aside_.reset();
   const auto open = std::exchange(connections_, {});
   for (const auto& connection : open) {
     connection->close("the server ends");

@@ -24,6 +24,9 @@ public:
   /// Listens from now on; returns where, in the words of the command line. On stdio that is one
   /// client, which is there already.
   Result<std::string> listen(std::string_view address);
+  /// The same, at an address that nobody asked for: it alone keeps no server alive whose client on
+  /// stdio has gone. Once at most; not stdio.
+  Status listen_aside(std::string_view address);
   /// Serves a client that is there already, and may be slow to say its first word.
   void serve(std::unique_ptr<Stream> stream, std::string peer);
   /// Stops listening and sends every client away: points out, guest left as it is.
@@ -37,9 +40,10 @@ public:
   void on_deserted(std::function<void()> deserted) { deserted_ = std::move(deserted); }
 
 private:
+  Result<std::shared_ptr<Listener>> open_listener(const ListenAddress& where);
   void accept(Socket socket, std::string peer);
   void open(std::unique_ptr<Stream> stream, std::string peer, const Settings& settings);
-  void on_closed(Connection& closed);
+  void on_closed(const std::shared_ptr<Connection>& closed);
   void count();
 
   boost::asio::io_context& io_;
@@ -50,6 +54,7 @@ private:
   std::function<void(std::size_t)> changed_;
   std::function<void()> deserted_;
   std::vector<std::shared_ptr<Listener>> listeners_;
+  std::shared_ptr<Listener> aside_;
   std::set<std::shared_ptr<Connection>> connections_;
   std::size_t counted_ = 0;
   bool stdio_taken_ = false;

@@ -11,12 +11,6 @@
 namespace kdbg::gdb {
 namespace {
 
-struct Column {
-  std::string_view name;
-  std::string value;
-};
-using Lines = std::vector<std::vector<Column>>;
-
 Result<Lines> show_vcpus(Conversation& c) {
   Lines lines;
   for (const VcpuState& state : TRY(list_vcpus(c))) {
@@ -73,7 +67,23 @@ Result<Lines> list_types(Conversation&) {
   return lines;
 }
 
-std::string render(std::string_view type, const Lines& lines) {
+Answer read(Conversation& c, std::string_view arguments) {
+  const Request request = TRY(parse_request(arguments));
+  for (const Type& type : types) {
+    if (type.name != request.annex) continue;
+    const Lines lines = TRY(type.list(c));
+    return slice(render_osdata(type.name.empty() ? "types" : type.name, lines), request);
+  }
+  return no_such_annex();
+}
+
+constexpr Row rows[] = {
+    {"qXfer:osdata:read:", Row::Match::prefix, &read, Row::Reply::binary},
+};
+
+} // namespace
+
+std::string render_osdata(std::string_view type, const Lines& lines) {
   auto text = fmt::format("<?xml version=\"1.0\"?>\n<!DOCTYPE osdata SYSTEM \"osdata.dtd\">\n"
                           "<osdata type=\"{}\">\n",
                           type);
@@ -87,22 +97,6 @@ std::string render(std::string_view type, const Lines& lines) {
   }
   return text + "</osdata>\n";
 }
-
-Answer read(Conversation& c, std::string_view arguments) {
-  const Request request = TRY(parse_request(arguments));
-  for (const Type& type : types) {
-    if (type.name != request.annex) continue;
-    const Lines lines = TRY(type.list(c));
-    return slice(render(type.name.empty() ? "types" : type.name, lines), request);
-  }
-  return no_such_annex();
-}
-
-constexpr Row rows[] = {
-    {"qXfer:osdata:read:", Row::Match::prefix, &read, Row::Reply::binary},
-};
-
-} // namespace
 
 Table osdata_packets() {
   return rows;

@@ -11,7 +11,14 @@ constexpr unsigned max_resends = 16;
 } // namespace
 
 void Outbox::send(std::string_view payload, Runs runs) {
-  std::string framed = frame(payload, runs);
+  send_frame(frame(payload, runs));
+}
+
+void Outbox::send_frame(std::string framed) {
+  if (framed.starts_with('%')) {
+    due_ += framed;
+    return;
+  }
   const bool at_once = mode_ == Mode::off || waiting_.empty();
   if (mode_ != Mode::off) waiting_.push_back(framed);
   if (at_once && due_.empty()) {

@@ -14,6 +14,8 @@ public:
   explicit Outbox(Sink sink) : sink_(std::move(sink)) {}
 
   void send(std::string_view payload, Runs runs = Runs::shortened);
+  /// A frame that somebody else has made; a notification among them is not acknowledged.
+  void send_frame(std::string framed);
   /// Of what nobody asked for: %…#cs, which is not acknowledged. It leaves with the next flush,
   /// behind what is due by then.
   void notify(std::string_view payload);

@@ -2,13 +2,13 @@
 
 #include "protocols/gdb/codec.hpp"
 #include "protocols/gdb/conversation.hpp"
+#include "protocols/gdb/kernel.hpp"
 #include "protocols/gdb/text.hpp"
 #include "protocols/gdb/threads.hpp"
 
 #include <fmt/format.h>
 
 namespace kdbg::gdb {
-namespace {
 
 Features parse_features(std::string_view text) {
   Features features;
@@ -29,6 +29,21 @@ bool is_lldb(std::string_view features) {
          features.find("vContSupported+") == std::string_view::npos;
 }
 
+std::string render_supported(const Features& features, bool to_lldb) {
+  std::string text = fmt::format("PacketSize={:x};QStartNoAckMode+;vContSupported+;"
+                                 "qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;"
+                                 "QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+",
+                                 max_payload);
+  if (features.multiprocess) text += ";multiprocess+";
+  if (features.swbreak) text += ";swbreak+";
+  if (features.hwbreak) text += ";hwbreak+";
+  if (features.error_text) text += ";error-message+";
+  if (to_lldb) text += ";QThreadSuffixSupported+;QListThreadsInStopReply+;qEcho+;MultiMemRead+";
+  return text;
+}
+
+namespace {
+
 /// Nothing is promised that this host cannot do. No memory-map: gdb would refuse every address
 /// outside it, and what is mapped changes with the page tables.
 Answer supported(Conversation& c, std::string_view arguments) {
@@ -37,17 +52,7 @@ Answer supported(Conversation& c, std::string_view arguments) {
   // A software point may live in a hardware slot, so either will do.
   c.features.swbreak = c.features.swbreak && (can.software_points || can.hardware_slots > 0);
   c.features.hwbreak = c.features.hwbreak && can.hardware_slots > 0;
-  std::string text = fmt::format("PacketSize={:x};QStartNoAckMode+;vContSupported+;"
-                                 "qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;"
-                                 "QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+",
-                                 max_payload);
-  if (c.features.multiprocess) text += ";multiprocess+";
-  if (c.features.swbreak) text += ";swbreak+";
-  if (c.features.hwbreak) text += ";hwbreak+";
-  if (c.features.error_text) text += ";error-message+";
-  if (is_lldb(arguments))
-    text += ";QThreadSuffixSupported+;QListThreadsInStopReply+;qEcho+;MultiMemRead+";
-  return say(std::move(text));
+  return say(render_supported(c.features, is_lldb(arguments)));
 }
 
 Answer supported_bare(Conversation& c, std::string_view) {
@@ -103,9 +108,14 @@ Answer attached(Conversation&, std::string_view) {
   return say("1");
 }
 
-/// Where the guest's image was moved to. Not moved, until the server finds out.
-Answer offsets(Conversation&, std::string_view) {
-  return say("Text=0;Data=0;Bss=0");
+/// Where the guest's image was moved to. gdb moves only .text, .data and .bss by Text, so it is told
+/// where the first segment is; lldb adds what it is told to every section.
+Answer offsets(Conversation& c, std::string_view) {
+  const std::uint64_t slide = kernel_slide(c).value_or(0);
+  if (slide != 0 && !c.features.lldb) {
+    return say(fmt::format("TextSeg={:x}", kernel_link_address + slide));
+  }
+  return say(fmt::format("Text={0:x};Data={0:x};Bss={0:x}", slide));
 }
 
 constexpr Row rows[] = {

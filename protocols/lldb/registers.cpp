@@ -57,7 +57,11 @@ Answer save(Conversation& c, std::string_view) {
   auto values = TRY(c.session.execute(ReadRegisters{c.general, ids}));
   gdb::SavedRegisters state{c.general, {}};
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (values[i]) state.values.emplace_back(ids[i], *std::move(values[i]));
+    if (values[i]) {
+      state.values.emplace_back(ids[i], *std::move(values[i]));
+    } else if (values[i].error().code != Code::unsupported) {
+      return values[i].error();
+    }
   }
   const std::uint64_t number = c.saved.empty() ? 1 : c.saved.rbegin()->first + 1;
   c.saved.emplace(number, std::move(state));

@@ -14,7 +14,7 @@ using gdb::Answer, gdb::Conversation, gdb::Row, gdb::say, gdb::say_ok;
 
 /// Its stop replies are lldb's from now on.
 Answer list_in_stops(Conversation& c, std::string_view) {
-  c.features.lldb = true;
+  if (!std::exchange(c.features.lldb, true)) c.session.rename("lldb");
   return say_ok();
 }
 

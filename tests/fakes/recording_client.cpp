@@ -1,6 +1,7 @@
 #include "tests/fakes/recording_client.hpp"
 
 #include "protocols/gdb/text.hpp"
+#include "protocols/lldb/protocol.hpp"
 
 #include <fmt/format.h>
 #include <stdexcept>
@@ -46,8 +47,8 @@ GdbClient::GdbClient(Machine& machine, gdb::Settings settings, bool acks)
       front_end(
           session,
           [this](std::string bytes) { sent.push_back(std::move(bytes)); },
-          gdb::dialect(),
-          settings) {
+          lldb::dialect(),
+          std::move(settings)) {
   session.join(front_end);
   if (acks) return;
   feed(gdb::frame("QStartNoAckMode") + "+");

@@ -3,6 +3,7 @@
 // answered alike; when stops happen between the pieces, once.
 #include "protocols/gdb/front_end.hpp"
 #include "protocols/gdb/text.hpp"
+#include "protocols/lldb/protocol.hpp"
 #include "tests/fakes/fake_target.hpp"
 #include "tests/fuzz/choices.hpp"
 
@@ -50,7 +51,7 @@ private:
   Arbiter arbiter_{target, trace_, [] { return std::chrono::system_clock::time_point{}; }};
   Session session_{target, arbiter_, trace_};
   gdb::RspFrontEnd front_end_{session_, [this](const std::string& bytes) { said += bytes; },
-                              gdb::dialect(), gdb::Settings{}};
+                              lldb::dialect(), gdb::Settings{}};
 };
 
 StopReason reason(std::uint8_t choice) {

@@ -3,6 +3,7 @@
 /// end, whose answers are counted.
 #include "protocols/gdb/front_end.hpp"
 #include "protocols/gdb/text.hpp"
+#include "protocols/lldb/protocol.hpp"
 #include "tests/fakes/fake_target.hpp"
 #include "tests/fuzz/choices.hpp"
 
@@ -48,7 +49,7 @@ public:
         rsp_(
             session,
             [this](const std::string& bytes) { hear(gdb::bytes_of(bytes)); },
-            gdb::dialect(),
+            lldb::dialect(),
             gdb::Settings{}) {}
   FrontEnd& front_end() override { return rsp_; }
 

@@ -5,7 +5,7 @@
 <- $#00
 -> $vMustReplyEmpty#..
 <- $#00
--> $jThreadsInfo#..
+-> $jNothing#..
 <- $#00
 -> $qXfer:memory-map:read::0,1000#..
 <- $#00

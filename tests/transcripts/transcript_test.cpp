@@ -1,4 +1,5 @@
 #include "protocols/gdb/text.hpp"
+#include "protocols/lldb/protocol.hpp"
 #include "tests/transcripts/player.hpp"
 
 #include <catch2/catch.hpp>
@@ -22,7 +23,8 @@ std::string read_file(const fs::path& path) {
 std::vector<fs::path> scripts() {
   std::vector<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(KVMDBG_TRANSCRIPTS)) {
-    if (entry.path().extension() == ".gdb") paths.push_back(entry.path());
+    if (entry.path().extension() == ".gdb" || entry.path().extension() == ".lldb")
+      paths.push_back(entry.path());
   }
   std::sort(paths.begin(), paths.end());
   return paths;
@@ -83,7 +85,7 @@ TEST_CASE("a trace is a transcript") {
     target.publish = [&](const Event& event) { arbiter.publish(event); };
     Session session(target, arbiter, trace);
     gdb::RspFrontEnd front_end(
-        session, [](const std::string&) {}, gdb::dialect(), gdb::Settings{});
+        session, [](const std::string&) {}, lldb::dialect(), gdb::Settings{});
     session.join(front_end);
     auto feed = [&](const std::string& bytes) { CHECK(front_end.receive(gdb::bytes_of(bytes))); };
     feed("+" + gdb::frame("?") + "+" + gdb::frame("QStartNoAckMode") + "+");

@@ -181,7 +181,7 @@ TEST_CASE("the list of clients says whose points are in and who drives") {
   CHECK(two.insert(here));
   CHECK(two.insert({PointKind::write, {0x1000}, 4}));
   RecordingFrontEnd named;
-  const ClientId third = machine.arbiter.join(named, "gdb from here");
+  const ClientId third = machine.arbiter.join(named, "gdb", "here");
   REQUIRE(two.resume());
   auto list = one.session.execute(ListClients{});
   REQUIRE(list);

@@ -4,6 +4,7 @@
 #include "adapter/server/dump_folder.hpp"
 #include "protocols/gdb/remote.hpp"
 #include "protocols/gdb/text.hpp"
+#include "protocols/lldb/protocol.hpp"
 #include "tests/fakes/recording_client.hpp"
 
 #include <catch2/catch.hpp>
@@ -166,7 +167,7 @@ struct Served {
   std::string sent;
   Session session;
   gdb::RspFrontEnd front_end{session, [this](const std::string& bytes) { sent += bytes; },
-                             gdb::dialect(), gdb::Settings{}};
+                             lldb::dialect(), gdb::Settings{}};
 };
 
 TEST_CASE("monitor dump writes the core and answers when it is whole") {
@@ -212,7 +213,7 @@ TEST_CASE("a dump ends with its client, and only one is under way") {
     Session session(machine.target, machine.arbiter, machine.trace, &dumps);
     std::string sent;
     gdb::RspFrontEnd front_end(
-        session, [&](const std::string& bytes) { sent += bytes; }, gdb::dialect(),
+        session, [&](const std::string& bytes) { sent += bytes; }, lldb::dialect(),
         gdb::Settings{});
     session.join(front_end);
     const auto ask = [&](std::string_view line) {

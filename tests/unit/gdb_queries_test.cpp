@@ -158,7 +158,6 @@ TEST_CASE("the small questions") {
   CHECK(client.ask("qAttached:1") == "1");
   CHECK(client.ask("qOffsets") == "Text=0;Data=0;Bss=0");
   CHECK(client.ask("qTStatus").empty());
-  CHECK(client.ask("vAttach;1").empty());
   CHECK(client.ask("Hg-1") == "OK");
   CHECK(client.ask("Hx1").empty());
 }

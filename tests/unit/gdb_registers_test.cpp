@@ -50,7 +50,7 @@ TEST_CASE("p reads every register of the table, also beyond g") {
   CHECK(client.ask("p9") == std::string(16, 'x'));
   CHECK(client.ask("pa") == "E16");
   CHECK(client.ask("pffffffffffffffff") == "E16");
-  CHECK(client.ask("p0;thread:1") == "E16");
+  CHECK(client.ask("p0;thread") == "E16");
 }
 
 TEST_CASE("P writes one register of exactly its width") {
