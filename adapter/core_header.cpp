@@ -140,13 +140,15 @@ void add_program_header(Writer& out,
 
 void add_elf_header(Writer& out, std::uint16_t machine, std::size_t headers) {
   constexpr std::uint64_t class_64 = 2, little_endian = 1, version = 1, core = 4;
+  constexpr std::uint64_t linux_abi = 3; // lldb opens no core of an unknown OS
   out.text("\x7f"
            "ELF",
            4)
       .number(class_64, 1)
       .number(little_endian, 1)
-      .number(version, 1);
-  out.number(0, 9).number(core, 2).number(machine, 2).number(version, 4).number(0, 8);
+      .number(version, 1)
+      .number(linux_abi, 1);
+  out.number(0, 8).number(core, 2).number(machine, 2).number(version, 4).number(0, 8);
   out.number(elf_size, 8).number(0, 8).number(0, 4).number(elf_size, 2).number(program_size, 2);
   out.number(headers, 2).number(0, 6);
 }

@@ -4,8 +4,15 @@ _kvmdbg() {
   [[ $COMP_CWORD -eq 1 ]] || command=${COMP_WORDS[1]}
   COMPREPLY=()
   case $command in
-    '') mapfile -t COMPREPLY < <(compgen -W 'run probe dump --help --version' -- "$word") ;;
-    probe) mapfile -t COMPREPLY < <(compgen -W '--json --help' -- "$word") ;;
+    '') mapfile -t COMPREPLY < <(compgen -W 'run list platform probe dump --help --version' -- "$word") ;;
+    list | probe) mapfile -t COMPREPLY < <(compgen -W '--json --help' -- "$word") ;;
+    platform)
+      if [[ $before == --listen ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:1235 unix:' -- "$word")
+      else
+        mapfile -t COMPREPLY < <(compgen -W '--listen --allow-remote --help' -- "$word")
+      fi
+      ;;
     dump)
       if [[ $before == --connect ]]; then
         mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:1234 unix:' -- "$word")
@@ -26,11 +33,11 @@ _kvmdbg() {
             compgen -f -- "$word"
           )
           ;;
-        --cpus | --memory | --append | --flat) ;;
+        --cpus | --memory | --append | --flat | --name) ;;
         *)
           if [[ $word == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W '--flat --firmware --debug-port --cpus --memory --listen --allow-remote --go
-              --append --initrd --irqchip --console --kill --dump-folder --trace --help' -- "$word")
+              --append --initrd --irqchip --console --kill --name --dump-folder --trace --help' -- "$word")
           else
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
           fi

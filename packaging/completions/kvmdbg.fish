@@ -1,15 +1,20 @@
 # fish completion for kvmdbg
 complete -c kvmdbg -f
 complete -c kvmdbg -n __fish_use_subcommand -a run -d 'run a guest and serve debuggers'
+complete -c kvmdbg -n __fish_use_subcommand -a list -d 'list your machines'
+complete -c kvmdbg -n __fish_use_subcommand -a platform -d 'let debuggers choose a machine'
 complete -c kvmdbg -n __fish_use_subcommand -a probe -d 'show what this KVM can do'
 complete -c kvmdbg -n __fish_use_subcommand -a dump -d 'write a core file'
 complete -c kvmdbg -n __fish_use_subcommand -l version -d 'print the version'
 complete -c kvmdbg -s h -l help -d 'print help'
-complete -c kvmdbg -n '__fish_seen_subcommand_from probe' -l json -d 'machine-readable output'
+complete -c kvmdbg -n '__fish_seen_subcommand_from probe list' -l json -d 'machine-readable output'
 set -l dump '__fish_seen_subcommand_from dump'
 complete -c kvmdbg -n $dump -F
 complete -c kvmdbg -n $dump -l connect -x -a '127.0.0.1:1234 unix:' -d 'where the server listens'
 complete -c kvmdbg -n $dump -l force -d 'replace the file'
+set -l platform '__fish_seen_subcommand_from platform'
+complete -c kvmdbg -n $platform -l listen -x -a '127.0.0.1:1235 unix:' -d 'where debuggers connect'
+complete -c kvmdbg -n $platform -l allow-remote -d 'listen beyond this machine'
 set -l run '__fish_seen_subcommand_from run'
 complete -c kvmdbg -n $run -F
 complete -c kvmdbg -n $run -l flat -x -d 'the image is a flat binary: its address'
@@ -25,5 +30,6 @@ complete -c kvmdbg -n $run -l initrd -r -F -d 'initial RAM disk'
 complete -c kvmdbg -n $run -l irqchip -x -a 'kernel none' -d 'interrupt controllers'
 complete -c kvmdbg -n $run -l console -r -F -a 'stdio pty none' -d 'the serial port'
 complete -c kvmdbg -n $run -l kill -x -a 'detach pause poweroff' -d 'what a kill does'
+complete -c kvmdbg -n $run -l name -x -d 'what lists call this machine'
 complete -c kvmdbg -n $run -l dump-folder -x -a '(__fish_complete_directories)' -d 'where monitor dump writes'
 complete -c kvmdbg -n $run -l trace -r -F -d 'write packets and events to a file'

@@ -680,16 +680,22 @@ class Prologues:
         return found
 
 
+def value_of(raw, of_type):
+    return gdb.Value((raw % 2**(8 * of_type.sizeof)).to_bytes(of_type.sizeof, "little"), of_type)
+
+
 class FrameId:
     def __init__(self, sp, pc):
-        self.sp, self.pc = unsigned(sp), unsigned(pc)
+        self.sp, self.pc = sp, pc
 
 
 class ExceptionUnwinder(gdb.unwinder.Unwinder):
     """Finds the interrupted code behind an exception's or interrupt's handler.
 
-Claims a frame only when its function is one that the CPU enters, and when the CPU's own frame is at the
-very place that the function's code so far implies; else gdb's other unwinders do their work."""
+Runs while gdb makes its frames: what asks gdb for the selected one (gdb.execute, lookups by name) ends in an
+internal error, and so does a packet. Claims a frame only when its function is one that the CPU enters, and
+when the CPU's own frame is at the very place that the function's code so far implies; else gdb's other
+unwinders do their work."""
 
     def __init__(self):
         super().__init__("kvmdbg-exceptions")
@@ -705,8 +711,8 @@ very place that the function's code so far implies; else gdb's other unwinders d
         if architecture.name() != "i386:x86-64":
             return None
         try:
-            pc, sp = (int(pending.read_register(name)) % 2**64 for name in ("rip", "rsp"))
-            function, name = self._function(pc)
+            function, name = self._function(pending.read_register("rip"))
+            pc, sp = (int(pending.read_register(each)) % 2**64 for each in ("rip", "rsp"))
             for start in dict.fromkeys((pc, function)):  # a gate may lead into the midst of a table
                 for frame, slots, by_name in self._candidates(architecture, start, name, pc, sp):
                     self.tables.load(pending)
@@ -731,14 +737,15 @@ very place that the function's code so far implies; else gdb's other unwinders d
     @staticmethod
     def _function(pc):
         """Where the function around pc starts, and its name; without symbols pc itself."""
-        text = gdb.execute(f"info symbol {pc:#x}", to_string=True)
-        found = re.match(r"(\S+)(?: \+ (\d+))? in section", text)
-        return (pc - int(found[2] or 0), found[1]) if found else (pc, "")
+        found = re.search(r"<(.+?)(?:\+(\d+))?>$", pc.format_string(raw=True))
+        at = int(pc) % 2**64
+        return (at - int(found[2] or 0), found[1]) if found else (at, "")
 
     @staticmethod
     def _claim(pending, frame, start, slots):
         """Registers without a slot are as they are now."""
-        info = pending.create_unwind_info(FrameId(frame.cfa, start))
+        rsp = pending.read_register("rsp").type
+        info = pending.create_unwind_info(FrameId(value_of(frame.cfa, rsp), value_of(start, rsp)))
         memory = gdb.selected_inferior()
         values = {"rip": frame.rip, "rsp": frame.rsp, "eflags": frame.rflags, "cs": frame.cs,
                   "ss": frame.ss}
@@ -746,11 +753,8 @@ very place that the function's code so far implies; else gdb's other unwinders d
             values[name], = struct.unpack("<Q", bytes(memory.read_memory(slot, 8)))
         for name in (*REGISTERS, *values, "idtr_base", "idtr_limit", "gdtr_base", "gdtr_limit"):
             now = pending.read_register(name)
-            value = now
-            if name in values:
-                raw = values[name] % 2**(8 * now.type.sizeof)
-                value = gdb.Value(raw.to_bytes(now.type.sizeof, "little"), now.type)
-            info.add_saved_register(name, value)
+            info.add_saved_register(
+                name, value_of(values[name], now.type) if name in values else now)
         return info
 
 

@@ -37,6 +37,12 @@ Answer no_machine(Desk&, std::string_view) {
                              "`platform process list` name them"};
 }
 
+/// Also the first chance to tell of a machine that has gone while nobody waited for it.
+Answer cannot_move(Desk& desk, std::string_view) {
+  const auto lost = std::exchange(desk.lost, std::nullopt);
+  return lost ? say(desk.tell_lost(*lost)) : no_machine(desk, {});
+}
+
 /// gdb's words for "connected, and no program yet"; lldb would take them for an end.
 Answer no_program(Desk& desk, std::string_view) {
   return desk.lldb ? no_machine(desk, {}) : say("W00");
@@ -77,6 +83,7 @@ Answer attach_to(Desk& desk, const MachineRecord& machine) {
   for (const auto& [kind, packet] : desk.agreed) {
     agreed.push_back(packet);
   }
+  desk.lost.reset();
   desk.attachment = TRY(Attachment::open(desk.machines, machine, agreed, desk.relayed));
   return gdb::say_nothing();
 }
@@ -128,11 +135,11 @@ constexpr Row rows[] = {
     {"X", prefix, &no_machine},
     {"Z", prefix, &no_machine},
     {"z", prefix, &no_machine},
-    {"c", prefix, &no_machine},
-    {"C", prefix, &no_machine},
-    {"s", prefix, &no_machine},
-    {"S", prefix, &no_machine},
-    {"vCont;", prefix, &no_machine},
+    {"c", prefix, &cannot_move},
+    {"C", prefix, &cannot_move},
+    {"s", prefix, &cannot_move},
+    {"S", prefix, &cannot_move},
+    {"vCont;", prefix, &cannot_move},
     {"vKill;", prefix, &no_machine},
     {"qRcmd,", prefix, &no_machine},
     {"D", prefix, &yes},

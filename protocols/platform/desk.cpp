@@ -1,8 +1,15 @@
 #include "protocols/platform/desk.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace kdbg::platform {
+
+std::string Desk::tell_lost(std::uint64_t pid) const {
+  constexpr int killed = 9; // a signal's number
+  const auto text = fmt::format("X{:02x}", killed);
+  return features.multiprocess ? text + fmt::format(";process:{:x}", pid) : text;
+}
 
 void Desk::agree(std::string_view kind, std::string_view packet) {
   for (auto& [known, said] : agreed) {

@@ -24,7 +24,10 @@ struct Desk {
   std::string document{}; ///< of `info os`, while it is read in pieces
   std::unique_ptr<Machines::Question> question{};
   std::unique_ptr<Attachment> attachment{};
+  std::optional<std::uint64_t> lost{}; ///< a machine whose end the client has yet to hear of
 
+  /// The stop reply for a machine that went without a word.
+  std::string tell_lost(std::uint64_t pid) const;
   void agree(std::string_view kind, std::string_view packet);
   /// Asks all machines for their states, then answers.
   gdb::Answer ask(std::function<gdb::Answer(std::vector<MachineInfo>)> then);

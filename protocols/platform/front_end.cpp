@@ -131,13 +131,12 @@ void PlatformFrontEnd::log_attachment(std::string_view what) {
 void PlatformFrontEnd::on_lost(std::string_view why) {
   log_attachment(fmt::format("lost ({})", why));
   const auto lost = std::exchange(desk_.attachment, nullptr);
-  constexpr int killed = 9; // a signal's number: it went without a word
+  const std::uint64_t pid = lost->machine().pid;
   if (lost->owes_stop()) {
-    outbox_.send(desk_.features.multiprocess
-                     ? fmt::format("X{:02x};process:{:x}", killed, lost->machine().pid)
-                     : fmt::format("X{:02x}", killed));
-  } else if (lost->owes_answer()) {
-    answer(Error{Code::closed, fmt::format("machine {} is gone", lost->machine().pid)});
+    outbox_.send(desk_.tell_lost(pid));
+  } else {
+    if (lost->has_process()) desk_.lost = pid;
+    if (lost->owes_answer()) answer(Error{Code::closed, fmt::format("machine {} is gone", pid)});
   }
   outbox_.flush();
   if (lost->attaching()) resume_waiting();

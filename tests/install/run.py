@@ -40,7 +40,7 @@ class Installed:
         output("cmake", "--install", build, "--prefix", prefix)
         self.program = prefix / "bin/kvmdbg"
         self.options = {words: options_of(output(self.program, *words.split(), "--help"))
-                        for words in ("", "run", "probe", "dump")}
+                        for words in ("", "run", "list", "platform", "probe", "dump")}
 
     def text(self, path):
         return (self.prefix / path).read_text(encoding="utf-8")
@@ -49,7 +49,7 @@ class Installed:
 def program(installed):
     version = output(installed.program, "--version")
     assert re.fullmatch(r"kvmdbg \d+\.\d+\.\d+\n", version), version
-    for words, least in (("", 2), ("run", 10), ("probe", 2), ("dump", 3)):
+    for words, least in (("", 2), ("run", 10), ("list", 2), ("platform", 3), ("probe", 2), ("dump", 3)):
         assert len(installed.options[words]) >= least, f"--help of {words!r} was not understood"
 
 
@@ -83,8 +83,8 @@ def complete(installed, line):
 
 
 def bash_completes(installed):
-    assert set(complete(installed, "kvmdbg ")) == {"run", "probe", "dump", "--help", "--version"}
-    for command in ("run", "probe", "dump"):
+    assert set(complete(installed, "kvmdbg ")) == {"run", "list", "platform", "probe", "dump", "--help", "--version"}
+    for command in ("run", "list", "platform", "probe", "dump"):
         offered = set(complete(installed, f"kvmdbg {command} --"))
         assert offered == installed.options[command], f"{command}: {offered}"
     assert complete(installed, "kvmdbg run --li") == ["--listen"]
@@ -100,7 +100,7 @@ def bash_completes(installed):
 def other_shells_name_all(installed):
     zsh = installed.text("share/zsh/site-functions/_kvmdbg")
     fish = installed.text("share/fish/vendor_completions.d/kvmdbg.fish")
-    for command in ("run", "probe", "dump"):
+    for command in ("run", "list", "platform", "probe", "dump"):
         part = zsh.partition(f"{command})")[2].partition(";;")[0]
         found = set(re.findall(r"'(?:\*|\([a-z -]+\))?(--[a-z-]+)\[", part))
         assert found == installed.options[command], f"zsh: {found ^ installed.options[command]}"

@@ -112,9 +112,10 @@ def walks_and_physical_memory():
               "a word at pc")
         dump = gdb.do(f"kvm phys {where:#x} 20").splitlines()
         want = re.findall(r"0x([0-9a-f]{2})\b(?!.*:)", gdb.do("x/20xb $pc"))
-        equal("".join(line[20:67].replace(" ", "") for line in dump if line.strip()), "".join(want), "bytes at pc")
-        equal(hexadecimal(gdb, "$kvm_walk(&heartbeat)"), hexadecimal(gdb, "(long)&heartbeat & 0x7fffffff"),
-              "of a variable")
+        equal("".join(line[20:67].replace(" ", "") for line in dump if line.strip()), "".join(want),
+              "bytes at pc")
+        equal(hexadecimal(gdb, "$kvm_walk(&heartbeat)"),
+              hexadecimal(gdb, "(long)&heartbeat & 0x7fffffff"), "of a variable")
         gdb.do("kvm phys 0xffff000000000000", r"no memory at 0xffff000000000000")
         gdb.do("kvm phys 0 0", r"\"length\" is 0: 1 to 32768")
         gdb.do("kvm walk", r"kvm walk ADDRESS")
@@ -136,8 +137,8 @@ def tables_and_msrs():
         equal(sorted(vectors), [*range(9), *range(10, 15), 16, 17, 0x20], "vectors")
         for vector, row in vectors.items():
             name = "timer_interrupt" if vector == 0x20 else f"exception_{vector}"
-            equal(row[1:], ["64-bit interrupt gate", f"{machine[name]:#x} <{name}>", "0x10", "0", "0", "yes"],
-                  f"vector {vector}")
+            equal(row[1:], ["64-bit interrupt gate", f"{machine[name]:#x} <{name}>", "0x10", "0", "0",
+                            "yes"], f"vector {vector}")
         text = gdb.do("kvm gdt")
         holds(f"gdt at {hexadecimal(gdb, '$gdtr_base'):#x}" in text, text)
         cs = hexadecimal(gdb, "$cs")
@@ -148,7 +149,8 @@ def tables_and_msrs():
         equal(hexadecimal(gdb, "$lstar"), 0xffffffff80123450, "LSTAR as a register")
         gdb.do("kvm msr 0xc0000100 0x1230", r"= 0x1230")
         equal(hexadecimal(gdb, "$fs_base"), 0x1230, "the base of FS")
-        gdb.do("kvm msr 0xc0000082 0x8000000000000000", r"KVM refuses 0x8000000000000000 for MSR 0xc0000082")
+        gdb.do("kvm msr 0xc0000082 0x8000000000000000",
+               r"KVM refuses 0x8000000000000000 for MSR 0xc0000082")
         gdb.do("kvm msr", r"kvm msr NUMBER \[VALUE\]")
         gdb.do("print $kvm_msr(0x12345678)", r"no MSR 0x12345678")
         gdb.do("tbreak beat")
@@ -179,7 +181,7 @@ def exceptions_and_the_stack_behind_them():
         gdb.do("continue", r"factorial")
         gdb.do("kvm exceptions #UD 13", r"6 +#UD +any +0 +1\n13 +#GP +any +0 +1")
         holds("exception catchpoint at 0x6" in gdb.do("monitor catch"), "monitor knows of it")
-        gdb.do("stepi")  # behind the first instruction: gdb takes one that is first for the function before
+        gdb.do("stepi")  # gdb takes a function's first instruction for the function before it
         at, sp = hexadecimal(gdb, "$pc"), hexadecimal(gdb, "$rsp")
         gdb.do("set var *(unsigned short *)$pc = 0x0b0f")
         gdb.do("continue", r"caught exception 6")
@@ -222,6 +224,41 @@ def the_stack_behind_an_error_code():
         gdb.do("tbreak report")
         gdb.do("continue", r"report")
         gdb.do("backtrace", r"#0 .*report .*#1 .*exception_14 .*#2 .* list_sum .*#3 .*print_status")
+
+
+def packets_case(debug):
+    @case(needs=NEEDS)
+    def packets():
+        """A packet makes gdb find its frames anew, here with one selected behind an exception."""
+        with Plugged() as (machine, gdb):
+            if not debug:
+                path = os.path.join(machine.folder, "bare")
+                subprocess.run(["objcopy", "--strip-debug", "-R", ".eh_frame", machine.image, path],
+                               check=True, capture_output=True)
+                gdb.do(f"symbol-file {path}")
+            gdb.do("hbreak factorial")
+            gdb.do("continue", r"factorial")
+            gdb.do("delete")
+            gdb.do("stepi")
+            gdb.do("set var *(unsigned short *)$pc = 0x0b0f")
+            gdb.do("kvm exceptions #UD")
+            gdb.do("continue", r"caught exception 6")
+            gdb.do("frame 1", r"in factorial")
+            pc = hexadecimal(gdb, "$pc")
+            for command in ("kvm vcpus", "kvm exceptions clear #UD", "print $kvm_walk($pc)",
+                            "kvm walk $sp"):
+                gdb.do(command)
+                equal(hexadecimal(gdb, "$pc"), pc, f"the selected frame's pc after {command!r}")
+            gdb.do("hbreak report if $kvm_phys(0x100000) != 0 && $kvm_walk($sp) != 0")
+            gdb.do("continue", r"Breakpoint 2, .*report")
+            gdb.do("backtrace", r"#1 .*exception_6 .*#2 .*in factorial .*#3 .*kernel_main")
+
+    packets.__name__ = f"packets_in_a_frame_behind_an_exception_{'with' if debug else 'without'}_dwarf"
+    packets.__module__ = __name__
+
+
+packets_case(True)
+packets_case(False)
 
 
 @case(needs=NEEDS)

@@ -57,8 +57,8 @@ TEST_CASE("a core header has one segment for each range, and every vCPU's notes"
   const auto elf = get<Elf64_Ehdr>(file, 0);
   CHECK(std::memcmp(elf.e_ident,
                     "\x7f"
-                    "ELF\2\1\1",
-                    7) == 0);
+                    "ELF\2\1\1\3",
+                    8) == 0);
   CHECK(elf.e_type == ET_CORE);
   CHECK(elf.e_machine == 0x4b);
   CHECK(elf.e_version == 1);

@@ -181,8 +181,7 @@ inline constexpr Field trace[] = {
 
 inline constexpr Argument subscribe_arguments[] = {
     {"events", Type::list, Need::required,
-     "resumed, stopped, memory-changed, points-changed, client-joined, client-left, console; "
-     "replaces the ones before, [] ends it"},
+     "names of the events below; replaces the ones before, [] ends it"},
 };
 inline constexpr Field subscribe[] = {
     {"events[]", "text", "that are told from now on"},
