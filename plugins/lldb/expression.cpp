@@ -23,9 +23,11 @@ std::optional<std::uint64_t> plain_number(const std::string& text) {
   return number;
 }
 
-std::string first_line(std::string text) {
-  text.erase(std::min(text.find('\n'), text.size()));
-  return text;
+/// The first line of lldb's complaint, without the word error.
+std::string reason(std::string_view text) {
+  constexpr std::string_view error = "error: ";
+  if (text.starts_with(error)) text.remove_prefix(error.size());
+  return std::string(text.substr(0, text.find('\n')));
 }
 
 } // namespace
@@ -34,20 +36,24 @@ Result<std::uint64_t> number_of(lldb::SBDebugger& debugger, const std::string& t
   if (const auto number = plain_number(text)) return *number;
   lldb::SBTarget target = debugger.GetSelectedTarget();
   lldb::SBFrame frame = target.GetProcess().GetSelectedThread().GetSelectedFrame();
+  if (text[0] == '$') { // a register of this frame's, without a parser
+    lldb::SBValue value = frame.FindRegister(text.c_str() + 1);
+    if (value.IsValid()) return value.GetValueAsUnsigned();
+  }
   lldb::SBExpressionOptions options;
   options.SetAllowJIT(false); // interpreted by lldb: the guest is not run
   options.SetIgnoreBreakpoints(true);
   options.SetTryAllThreads(false);
-  lldb::SBValue value = frame.IsValid() ? frame.EvaluateExpression(text.c_str(), options)
-                                        : target.EvaluateExpression(text.c_str(), options);
-  lldb::SBError error = value.GetError();
+  lldb::SBValue result = frame.IsValid() ? frame.EvaluateExpression(text.c_str(), options)
+                                         : target.EvaluateExpression(text.c_str(), options);
+  lldb::SBError error = result.GetError();
   if (error.Success()) {
-    const std::uint64_t number = value.GetValueAsUnsigned(error, 0);
+    const std::uint64_t number = result.GetValueAsUnsigned(error, 0);
     if (error.Success()) return number;
   }
   const char* const why = error.GetCString();
   return Error{Code::bad_request,
-               fmt::format("'{}' is no number: {}", text, first_line(why ? why : "no value"))};
+               fmt::format("'{}' is no number: {}", text, reason(why ? why : "no value"))};
 }
 
 } // namespace kdbg::lldb_plugin

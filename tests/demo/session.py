@@ -6,6 +6,7 @@ the session: a demo is also a test.
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,6 +191,77 @@ class Gdb:
     def interrupt(self, command, timeout):
         os.kill(self.process.pid, signal.SIGINT)
         return self._answer(timeout, command)
+
+    def close(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Lldb:
+    """lldb on pipes. The end of an answer is lldb's complaint about a word that is no command."""
+
+    NAMES = ("lldb-22", "lldb")
+
+    @classmethod
+    def program(cls):
+        return next(filter(None, map(shutil.which, cls.NAMES)), None)
+
+    def __init__(self, screen, symbols):
+        self.screen = screen
+        screen.show(f"$ lldb {symbols}", "command")
+        self.process = subprocess.Popen(
+            [self.program(), "-x", "--no-use-colors"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "TERM": "dumb", "LC_ALL": "C"})
+        self.asked = 0
+        self.output = Output(self.process.stdout)
+        self._quietly("settings set auto-confirm true")
+        self._wait_for_stops(True)
+        self._quietly(f"target create {symbols}")
+
+    def _send(self, command):
+        try:
+            self.process.stdin.write(command.encode() + b"\n")
+            self.process.stdin.flush()
+        except OSError as reason:
+            raise Failed(f"lldb is gone: {reason}") from reason
+
+    def _quietly(self, command, timeout=60):
+        self.asked += 1
+        end = f"error: 'end{self.asked}' is not a valid command.\n"
+        self._send(f"{command}\nend{self.asked}")
+        if not self.output.wait(lambda text: end in text, timeout):
+            raise Failed(f"no answer to '{command}' within {timeout} s; so far:\n{self.output.text}")
+        answer, _, self.output.text = self.output.text.partition(end)
+        lines = answer.splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith("(lldb) "))
+
+    def _wait_for_stops(self, yes):
+        """Whether `continue` and its like return when the guest stops, or at once as in a terminal."""
+        self._quietly(f"script lldb.debugger.SetAsync({not yes})")
+
+    def run(self, command, timeout):
+        answer = self._quietly(command, timeout)
+        if answer.strip():
+            self.screen.show(answer)
+        return answer
+
+    def start(self, command):
+        if command == "quit":
+            return self._send(command)
+        self._wait_for_stops(False)
+        return self._quietly(command)
+
+    def interrupt(self, command, timeout):
+        """Ctrl-C asks for this; on a pipe there is no terminal to press it in."""
+        self._send("process interrupt")
+        if not self.output.wait(lambda text: re.search(r"stop reason = .*\n.*frame", text), timeout):
+            raise Failed(f"'{command}' was not interrupted; so far:\n{self.output.text}")
+        answer = self._quietly("thread info")
+        self._wait_for_stops(True)
+        self.screen.show(answer)
+        return answer
 
     def close(self):
         if self.process.poll() is None:

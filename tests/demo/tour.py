@@ -4,8 +4,8 @@
 Usage: tour.py [README]        from the root of the checkout, after ./dev build
 
 Fenced blocks tagged `console tour` are run in order. In them `$ ` begins a shell command (`$ gdb`
-starts the debugger, a trailing `&` starts a program that stays), `(gdb) ` a gdb command, `^C` is
-Ctrl-C for the gdb command before it, `...` stands for anything. Every other line must show up in
+or `$ lldb` starts the debugger, a trailing `&` starts a program that stays), `(gdb) ` or `(lldb) ` its
+command, `^C` is Ctrl-C for the command before it, `...` stands for anything. Every other line must show up in
 what the command before it printed, in that order.
 """
 import re
@@ -15,10 +15,12 @@ import sys
 import time
 from pathlib import Path
 
-from session import Failed, Gdb, Output, Screen
+from session import Failed, Gdb, Lldb, Output, Screen
 
 BLOCK = re.compile(r"^```console tour\n(.*?)^```", re.M | re.S)
-WAIT = 120  # seconds for a gdb command
+WAIT = 120  # seconds for a command
+DEBUGGERS = {"gdb": Gdb, "lldb": Lldb}
+PROMPT = re.compile(r"\((gdb|lldb)\) ")
 RUN_FREE = 1.0  # seconds before a ^C
 
 
@@ -33,7 +35,7 @@ def steps(readme):
     found = []
     for block in BLOCK.findall(readme):
         for line in block.splitlines():
-            if line.startswith(("$ ", "(gdb) ")):
+            if line.startswith("$ ") or PROMPT.match(line):
                 found.append(Step(line))
             elif line == "^C":
                 found[-1].interrupted = True
@@ -45,15 +47,16 @@ def steps(readme):
 class Tour:
     def __init__(self, screen):
         self.screen = screen
-        self.gdb = None
+        self.client = None
         self.servers = []
 
     def play(self, step):
-        if step.command.startswith("(gdb) "):
-            return self.debugger(step, step.command.removeprefix("(gdb) "))
+        if PROMPT.match(step.command):
+            return self.debugger(step)
         command = step.command.removeprefix("$ ")
-        if command.startswith("gdb "):
-            self.gdb = Gdb(self.screen, shlex.split(command)[1])
+        name, _, image = command.partition(" ")
+        if name in DEBUGGERS:
+            self.client = DEBUGGERS[name](self.screen, image)
             return ""
         self.screen.show(step.command, "command")
         if command.endswith("&"):
@@ -75,24 +78,25 @@ class Tour:
             raise Failed(f"'{command}' ended with status {process.returncode}: {output.text}")
         return output.text
 
-    def debugger(self, step, command):
-        if not self.gdb:
-            raise Failed(f"'{command}' before gdb was started")
-        self.screen.show(f"(gdb) {command}", "command")
+    def debugger(self, step):
+        if not self.client:
+            raise Failed(f"'{step.command}' before the debugger was started")
+        self.screen.show(step.command, "command")
+        command = PROMPT.sub("", step.command, count=1)
         if command == "quit":
-            self.gdb.start(command)
-            self.gdb.process.wait(timeout=WAIT)
+            self.client.start(command)
+            self.client.process.wait(timeout=WAIT)
             return ""
         if not step.interrupted:
-            return self.gdb.run(command, WAIT)
-        self.gdb.start(command)
+            return self.client.run(command, WAIT)
+        self.client.start(command)
         time.sleep(RUN_FREE)
         self.screen.show("^C", "command")
-        return self.gdb.interrupt(command, WAIT)
+        return self.client.interrupt(command, WAIT)
 
     def close(self):
-        if self.gdb:
-            self.gdb.close()
+        if self.client:
+            self.client.close()
         for process in self.servers:
             if process.poll() is None:
                 process.terminate()
@@ -116,6 +120,9 @@ def main(argv):
     screen = Screen()
     readme = Path(argv[0] if argv else Path(__file__).resolve().parents[2] / "README.md")
     passed = failed = 0
+    if "$ lldb " in readme.read_text() and not Lldb.program():
+        screen.show(f"SKIP {readme.name}: lldb is not installed\n0 passed, 0 failed, 1 skipped")
+        return 0
     tour = Tour(screen)
     try:
         for step in steps(readme.read_text()):

@@ -125,6 +125,19 @@ def zsh_parses(installed):
     output("zsh", "-n", installed.prefix / "share/zsh/site-functions/_kvmdbg")
 
 
+def lldb_plugin_loads(installed):
+    """And finds the kvmdbg that was installed with it."""
+    lldb = shutil.which("lldb-22") or shutil.which("lldb")
+    if not lldb:
+        raise Skip("lldb is not installed")
+    plugin = next(installed.prefix.glob("lib/**/kvmdbg/lldb/libkvmdbg-lldb.so"), None)
+    if not plugin:
+        raise Skip("the lldb plugin is not built: lldb's headers were not there")
+    assert (plugin.parent / "guest_threads.py").exists()
+    said = output("env", "-u", "KVMDBG", lldb, "-x", "-b", "-o", f"plugin load {plugin}", "-o", "kvm program")
+    assert said.splitlines()[-1] == str(installed.prefix / "bin/kvmdbg"), said
+
+
 def gdb_plugin_loads(installed):
     if not shutil.which("gdb"):
         raise Skip("gdb is not installed")
@@ -151,7 +164,7 @@ def consumer_builds(installed):
 
 
 CHECKS = [program, man_page_is_complete, man_page_is_clean, bash_completes, other_shells_name_all,
-          fish_completes, zsh_parses, gdb_plugin_loads, consumer_builds]
+          fish_completes, zsh_parses, gdb_plugin_loads, lldb_plugin_loads, consumer_builds]
 
 
 def main():

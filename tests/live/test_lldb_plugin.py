@@ -63,7 +63,7 @@ def help_and_completion(version):
         lldb.do("script m = lldb.SBStringList(); c = lldb.debugger.GetCommandInterpreter()")
         for line, want in (("kvm ex", "exceptions"), ("kvm exceptions s", "set"), ("kv", "kvm")):
             lldb.do(f"script c.HandleCompletion({line!r}, {len(line)}, 0, -1, m)")
-            lldb.do(f"script print([m.GetStringAtIndex(i) for i in range(m.GetSize())])",
+            lldb.do("script print([m.GetStringAtIndex(i) for i in range(m.GetSize())])",
                     rf"'{want} ?'")
             lldb.do("script m.Clear()")
         lldb.do("kvm walk", r"error: 0 arguments; want: kvm walk ADDRESS \[ROOT\]")
@@ -92,6 +92,8 @@ def not_connected(version):
         lldb.do("kvm attach unix:/nowhere", r"\Aerror: the selected target is connected already[^\n]*\Z")
         lldb.wait_for_stops(False)
         lldb.do("continue", "resuming")
+        while "running" not in lldb.do("process status"):  # lldb takes it in when it likes
+            time.sleep(0.05)
         lldb.do("kvm vcpus", r"error: the guest runs: stop it first")
         lldb.send("process interrupt")
         lldb.wait_for(r"stop reason = ")
@@ -178,7 +180,7 @@ def page_walk(version):
         lldb.do("kvm walk 0xffff900000000000", r"\Aerror: ")
         lldb.do("kvm walk nothing_of_this_name", r"\Aerror: 'nothing_of_this_name' is no number: ")
         lldb.do("thread select 2")
-        lldb.do("kvm walk 0x1234", r"\A0x1234 -> 0x1234: paging is off\n*\Z")  # of the one selected
+        lldb.do("kvm walk 0x1234", r"0x1234 -> 0x1234: paging is off\n*\Z")  # of the one selected
 
 
 @for_each_lldb()
@@ -223,7 +225,7 @@ def page_walk(version):
         lldb.do("kvm walk 0xffff900000000000", r"\Aerror: ")
         lldb.do("kvm walk nothing_of_this_name", r"\Aerror: 'nothing_of_this_name' is no number: ")
         lldb.do("thread select 2")
-        lldb.do("kvm walk 0x1234", r"\A0x1234 -> 0x1234: paging is off\n*\Z")  # of the one selected
+        lldb.do("kvm walk 0x1234", r"0x1234 -> 0x1234: paging is off\n*\Z")  # of the one selected
 
 
 @for_each_lldb()
@@ -261,7 +263,9 @@ def physical_memory(version):
         text = lldb.do("kvm phys 0x100000 40")
         digits = "".join(re.findall(r"(?<= )[0-9a-f]{2}(?= )", re.sub(r"  .*", " ", text, flags=re.M)))
         equal(digits, physical(client, 0x100000, 40).hex(), text)
-        equal(len(lldb.do("kvm phys $rip").strip().splitlines()), 4, "lines of 64 bytes")
+        for expression in ("$rip", "`$rip + 16`", "'0x100000 + 16'"):
+            text = lldb.do(f"kvm phys {expression} 64")
+            equal(len(text.strip().splitlines()), 4, f"lines of 64 bytes: {text!r}")
         lldb.do("kvm phys 0 0x10000", r"\Aerror: .*32768")
 
 
@@ -370,7 +374,8 @@ def attach_to_a_guest(version):
     with Plugged(version, attach=False, cpus=2) as (machine, lldb, _):
         for place in (machine.address, machine.address[5:], "unix-connect://" + machine.address[5:]):
             lldb.do(f"kvm attach {place}", rf"Process {machine.process.pid} stopped")
-            lldb.do("process detach", "detached")
+            lldb.send("process detach")
+            lldb.wait_for(r"Process \d+ detached")  # said when lldb has taken it in
         lldb.do("kvm attach 127.0.0.1:1", "error: ")
     with Machine("demo", pvh=True, listen="127.0.0.1:0") as tcp, \
             Plugged(version, attach=False) as (_, lldb, _):

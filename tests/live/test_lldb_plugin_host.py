@@ -97,7 +97,7 @@ def a_kernel_that_moved(version):
         lldb.do(f"kvm symbols {vmlinux}", rf"\Avmlinux at slide {slide:#x}, from MSR_LSTAR\n*\Z")
         lldb.do("image lookup --name entry_SYSCALL_64 --verbose",
                 rf"range = \[0x0*{at['entry_SYSCALL_64'] + slide:x}")
-        client.write(at["linux_banner"] + slide, b"Linux version 5.10")  # of another build
+        lldb.do(f"memory write {at['linux_banner'] + slide + 14:#x} 0x35")  # of another build
         lldb.do(f"kvm symbols {vmlinux}", "error: no slide fits")
         gate = at["asm_exc_page_fault"] - slide  # and lower, found by the IDT
         client.write(at["linux_banner"] - slide, BANNER)
