@@ -20,7 +20,7 @@ using gdb::Conversation;
 constexpr std::uint64_t line = 512;
 /// Above it answers of all vCPUs hold few registers each, to stay within a packet.
 constexpr std::size_t many_vcpus = 32;
-constexpr unsigned trap_signal = 5; ///< as gdb counts them
+constexpr unsigned trap = 5, halted = 17; ///< signals, as gdb numbers them: SIGTRAP, SIGSTOP
 
 /// What lldb shows as a thread's stop reason.
 struct Told {
@@ -29,26 +29,32 @@ struct Told {
   unsigned signal = 0;
 };
 
-/// A hit that is not at pc is none that lldb could find, and a catchpoint is nothing it knows: both
-/// are told in words, as it tells of exceptions.
-Told told_of(const Conversation& c, const VcpuStop& stop) {
-  const unsigned signal = gdb::signal_of(stop);
-  if (const auto* watch = gdb::find_reason<HitWatch>(stop)) {
-    return {"watchpoint", fmt::format("{} 0 {}", watch->point.at.value, watch->address), signal};
-  }
-  if (const auto* hit = gdb::find_reason<HitPoint>(stop);
-      hit && gdb::at_pc(c, stop.vcpu, hit->point.at.value)) {
-    return {"breakpoint", {}, signal};
-  }
-  const bool interrupted = gdb::find_reason<Interrupted>(stop) != nullptr;
-  if (interrupted && stop.reasons.size() == 1) return {"signal", {}, signal};
-  if (gdb::find_reason<Stepped>(stop) && stop.reasons.size() == 1) return {"trace", {}, signal};
+std::string words_of(const VcpuStop& stop) {
   std::string text;
   for (const StopReason& reason : stop.reasons) {
     if (std::holds_alternative<Stepped>(reason)) continue;
     text += (text.empty() ? "" : ", ") + describe(reason);
   }
-  return {"exception", std::move(text), signal};
+  return text;
+}
+
+/// A hit that is not at pc is none that lldb could find, and a catchpoint is nothing it knows: they
+/// are a signal with a text, which lldb shows in its place. Exceptions end a script of `lldb -b`,
+/// which is right for a guest that cannot go on.
+Told told_of(const Conversation& c, const VcpuStop& stop) {
+  if (const auto* watch = gdb::find_reason<HitWatch>(stop)) {
+    return {"watchpoint", fmt::format("{} 0 {}", watch->point.at.value, watch->address), trap};
+  }
+  if (const auto* hit = gdb::find_reason<HitPoint>(stop);
+      hit && gdb::at_pc(c, stop.vcpu, hit->point.at.value)) {
+    return {"breakpoint", {}, trap};
+  }
+  if (gdb::find_reason<Crashed>(stop)) return {"exception", words_of(stop), gdb::signal_of(stop)};
+  if (stop.reasons.size() == 1 && gdb::find_reason<Stepped>(stop)) return {"trace", {}, trap};
+  if (stop.reasons.size() == 1 && gdb::find_reason<Interrupted>(stop)) {
+    return {"signal", {}, gdb::signal_of(stop)};
+  }
+  return {"signal", words_of(stop), halted};
 }
 
 Told told_of(const Conversation& c, const Stop& stop, VcpuId vcpu) {
@@ -183,7 +189,7 @@ std::string render_stop(const Conversation& c, const Stop& stop) {
 
 gdb::Answer refuse_resume(gdb::Conversation& c, const Error& error) {
   if (!c.features.lldb) return error;
-  return gdb::say(render(c, c.general, {"exception", error.what, trap_signal}, render_all(c)));
+  return gdb::say(render(c, c.general, {"signal", error.what, halted}, render_all(c)));
 }
 
 std::string render_vcpu_stop(const Conversation& c, VcpuId vcpu) {

@@ -247,8 +247,8 @@ Status FakeTarget::resume(const Resume& how) {
                   [](Motion motion) { return motion == Motion::hold; })) {
     return Error{Code::bad_request, "every vCPU is held"};
   }
-  if (std::get_if<PoweredOff>(&stop_.vcpus.front().reasons.front())) {
-    end_now(std::get<PoweredOff>(stop_.vcpus.front().reasons.front()).status);
+  if (const auto status = powered_off(stop_)) {
+    end_now(*status);
     return Done{};
   }
   last_motions = how.motions;

@@ -2,13 +2,16 @@
 /// A fuzzer's bytes as decisions. When they run out, every further one is 0.
 #include "adapter/types.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 
 namespace kdbg::fuzz {
 
 /// Ends the run at once, so that the fuzzer keeps the input.
-inline void require(bool claim) {
-  if (!claim) std::abort();
+inline void require(bool claim, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  if (claim) return;
+  std::fprintf(stderr, "%s:%d: this does not hold\n", file, line);
+  std::abort();
 }
 
 class Choices {

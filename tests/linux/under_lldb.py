@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "live"))
-from check import Skip, equal, holds  # noqa: E402
+from check import Skip, holds  # noqa: E402
 from command_line import command_line, emulated  # noqa: E402
 from lldb_session import VERSIONS, Lldb, program  # noqa: E402
 

@@ -70,10 +70,10 @@ TEST_CASE("a stop tells lldb of every vCPU, its registers and what it would read
   machine.target.poke(VcpuId{1}, fakes::toy_pc, 0x1020);
   Lldb client(machine);
   const std::string stop = client.ask("?");
-  CHECK_THAT(stop, Catch::Matchers::StartsWith("T05thread:p1.1;name:vCPU 0;core:0;threads:1,2;"
+  CHECK_THAT(stop, Catch::Matchers::StartsWith("T11thread:p1.1;name:vCPU 0;core:0;threads:1,2;"
                                                "thread-pcs:0000000000001010,0000000000001020;"));
   CHECK_THAT(stop, Contains("00:0000000000000000;") && Contains("05:1010000000000000;"));
-  CHECK_THAT(stop, Contains("memory:0x1000=abab") && Contains("reason:exception;") &&
+  CHECK_THAT(stop, Contains("memory:0x1000=abab") && Contains("reason:signal;") &&
                        Contains("description:" + hex("at entry") + ";"));
   const std::size_t at = stop.find("jstopinfo:") + 10;
   const Bytes info = *gdb::from_hex(stop.substr(at, stop.find(';', at) - at));
@@ -81,7 +81,7 @@ TEST_CASE("a stop tells lldb of every vCPU, its registers and what it would read
   REQUIRE(json.size() == 2);
   CHECK(json[0] == nlohmann::json{{"tid", 1},
                                   {"name", "vCPU 0"},
-                                  {"reason", "exception"},
+                                  {"reason", "signal"},
                                   {"signal", 5},
                                   {"description", "at entry"}});
 }
@@ -117,7 +117,7 @@ TEST_CASE("lldb hears why each vCPU stopped, in its own words") {
     client.heard();
     machine.target.poke(VcpuId{0}, fakes::toy_pc, 0x99);
     CHECK_THAT(client.ask("?"),
-               Contains("reason:exception;") && Contains(hex("software point at 0x2000")));
+               Contains("reason:signal;") && Contains(hex("software point at 0x2000")));
   }
   SECTION("the guest's end") {
     machine.target.stop_now(VcpuId{0}, Crashed{"triple fault"});
@@ -129,7 +129,7 @@ TEST_CASE("one vCPU's stop can be asked for") {
   Machine machine;
   Lldb client(machine);
   CHECK_THAT(client.ask("qThreadStopInfo2"), Catch::Matchers::StartsWith("T00thread:p1.2;"));
-  CHECK_THAT(client.ask("qThreadStopInfo1"), Contains("reason:exception;"));
+  CHECK_THAT(client.ask("qThreadStopInfo1"), Contains("reason:signal;"));
   for (const char* bad : {"qThreadStopInfo", "qThreadStopInfo3", "qThreadStopInfo0",
                           "qThreadStopInfo-1", "qThreadStopInfox"}) {
     CHECK_THAT(client.ask(bad), Catch::Matchers::StartsWith("E"));

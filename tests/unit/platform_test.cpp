@@ -40,12 +40,15 @@ public:
   std::unique_ptr<Question> list(Listed listed) override {
     ++asked;
     struct Held final : Question {
-      explicit Held(Listed& waiting_for) : slot(waiting_for) {}
-      ~Held() override { slot = {}; }
-      Listed& slot;
+      Held(FakeMachines& from, unsigned which) : machines(from), number(which) {}
+      ~Held() override {
+        if (machines.asked == number) machines.waiting = {};
+      }
+      FakeMachines& machines;
+      unsigned number;
     };
     waiting = std::move(listed);
-    return std::make_unique<Held>(waiting);
+    return std::make_unique<Held>(*this, asked);
   }
   /// The answer to `list`; a question that was taken back is not answered.
   void answer() {
@@ -309,7 +312,8 @@ TEST_CASE("after a kill the machine is still there to be run, or to be left for 
   client.feed(gdb::frame("vRun;"));
   CHECK_THAT(client.told(101), Contains("vRun;"));
   client.say(101, "T05thread:p65.1;");
-  CHECK(client.ask("vAttach;66").starts_with("OK|T05") == false);
+  CHECK(client.heard() == "OK|T05thread:p65.1;");
+  CHECK(client.ask("vAttach;66") == "E16");
   client.feed(gdb::frame("c"));
   client.say(101, "W00;process:65");
   client.heard();

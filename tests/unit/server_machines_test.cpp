@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
+#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -168,11 +169,11 @@ TEST_CASE("a record that cannot be written is an error") {
 }
 
 TEST_CASE("only the process that was meant is asked to end") {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::pause();
-    ::_exit(0);
-  }
+  // a program of its own: a fork would have the test's signal handlers
+  pid_t child = 0;
+  std::string name = "sleep", seconds = "60";
+  char* const words[] = {name.data(), seconds.data(), nullptr};
+  REQUIRE(::posix_spawnp(&child, "sleep", nullptr, nullptr, words, environ) == 0);
   const auto pid = static_cast<std::uint64_t>(child);
   auto process = look_at_process(pid);
   REQUIRE(process);
