@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
@@ -13,6 +12,7 @@
 #include <spawn.h>
 #include <sstream>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace kdbg::lldb_plugin {
@@ -37,7 +37,8 @@ exit $status
 )";
 
 Error failed(std::string_view what, int number) {
-  return {Code::kernel, fmt::format("{}: {}", what, std::strerror(number)), number};
+  return {Code::kernel, fmt::format("{}: {}", what, std::system_category().message(number)),
+          number};
 }
 
 /// Where a program's standard output and error go, and what it gets as descriptor 3 (or -1).

@@ -225,8 +225,9 @@ Status add_all(lldb::SBCommand& parent,
     const std::string syntax = usage(row, tree);
     lldb::SBCommand added =
         parent.AddCommand(row.name, new Command(row, tree, machines), row.help, syntax.c_str());
-    if (!added.IsValid())
+    if (!added.IsValid()) {
       return Error{Code::unsupported, "lldb did not take the command " + syntax};
+    }
   }
   return Done{};
 }

@@ -25,8 +25,9 @@ Symbols own_symbols() {
     return symbols;
   }
   for (const ElfW(Dyn)* entry = map->l_ld; entry->d_tag != DT_NULL; ++entry) {
+    // glibc has relocated it
     const auto* const at =
-        reinterpret_cast<const void*>(entry->d_un.d_ptr); // glibc has relocated it
+        reinterpret_cast<const void*>(entry->d_un.d_ptr); // NOLINT(performance-no-int-to-ptr)
     if (entry->d_tag == DT_SYMTAB) symbols.first = static_cast<const ElfW(Sym)*>(at);
     if (entry->d_tag == DT_STRTAB) symbols.names = static_cast<const char*>(at);
     if (entry->d_tag == DT_GNU_HASH) symbols.hash = static_cast<const std::uint32_t*>(at);

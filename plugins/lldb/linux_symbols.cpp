@@ -114,8 +114,9 @@ Result<Found> find_slide(lldb::SBDebugger& debugger, lldb::SBModule& module) {
     const std::uint64_t slide = *guest - file->GetFileAddress() - mark.offset;
     if (is_at(process, file_banner + slide, banner)) return Found{slide, mark.from};
   }
-  if (is_at(process, file_banner, banner))
+  if (is_at(process, file_banner, banner)) {
     return Found{0, "linux_banner, which is where the file says"};
+  }
   return Error{
       Code::bad_request,
       "no slide fits: neither MSR_LSTAR nor the IDT leads to this kernel's linux_banner (it has "

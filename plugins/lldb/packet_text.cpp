@@ -55,8 +55,9 @@ Result<Json> parse_response(std::string_view name, std::string_view printed) {
     response.remove_suffix(1);
   }
   if (response.empty() || response[0] == '\n') return not_kvmdbg(name); // "\nerror: UNIMPLEMENTED"
-  if (response.substr(0, 2) == "E.")
+  if (response.substr(0, 2) == "E.") {
     return Error{Code::bad_request, std::string(response.substr(2))};
+  }
   Json json = Json::parse(response, nullptr, false);
   if (json.is_object()) return json;
   return not_kvmdbg(name);

@@ -13,6 +13,7 @@
 #include <array>
 #include <optional>
 #include <string_view>
+#include <tuple>
 
 namespace kdbg::lldb_plugin {
 namespace {
@@ -30,23 +31,17 @@ std::optional<std::array<std::uint64_t, count>> words_of(lldb::SBValue& value) {
   return words;
 }
 
-bool summarize_entry(lldb::SBValue value, lldb::SBTypeSummaryOptions, lldb::SBStream& out) {
-  const auto words = words_of<1>(value);
-  if (words) out.Printf("%s", describe_entry((*words)[0]).c_str());
+template <std::size_t count, auto describe>
+bool summarize(lldb::SBValue value,
+               lldb::SBTypeSummaryOptions, // NOLINT(performance-unnecessary-value-param): lldb's
+               lldb::SBStream& out) {
+  const auto words = words_of<count>(value);
+  if (words) out.Printf("%s", std::apply(describe, *words).c_str());
   return words.has_value();
 }
-
-bool summarize_segment(lldb::SBValue value, lldb::SBTypeSummaryOptions, lldb::SBStream& out) {
-  const auto words = words_of<1>(value);
-  if (words) out.Printf("%s", describe_segment((*words)[0]).c_str());
-  return words.has_value();
-}
-
-bool summarize_gate(lldb::SBValue value, lldb::SBTypeSummaryOptions, lldb::SBStream& out) {
-  const auto words = words_of<2>(value);
-  if (words) out.Printf("%s", describe_gate((*words)[0], (*words)[1]).c_str());
-  return words.has_value();
-}
+constexpr auto entry = &summarize<1, &describe_entry>;
+constexpr auto segment = &summarize<1, &describe_segment>;
+constexpr auto gate = &summarize<2, &describe_gate>;
 
 struct Type {
   const char* name;
@@ -54,10 +49,8 @@ struct Type {
 };
 /// arch/x86/include/asm/{pgtable_types,pgtable_64_types,desc_defs}.h
 constexpr Type types[] = {
-    {"pte_t", &summarize_entry},      {"pmd_t", &summarize_entry},
-    {"pud_t", &summarize_entry},      {"p4d_t", &summarize_entry},
-    {"pgd_t", &summarize_entry},      {"desc_struct", &summarize_segment},
-    {"gate_struct", &summarize_gate},
+    {"pte_t", entry}, {"pmd_t", entry},         {"pud_t", entry},      {"p4d_t", entry},
+    {"pgd_t", entry}, {"desc_struct", segment}, {"gate_struct", gate},
 };
 
 } // namespace

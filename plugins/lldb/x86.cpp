@@ -140,8 +140,9 @@ std::optional<std::uint64_t> msr_named(std::string_view name) {
 }
 
 std::string describe_entry(std::uint64_t entry) {
-  if (!(entry & bit(0)))
+  if (!(entry & bit(0))) {
     return entry == 0 ? "not present" : fmt::format("not present, {:#x}", entry);
+  }
   const std::uint64_t frame = entry & 0x000ffffffffff000;
   return fmt::format("{:#x}, {}", frame,
                      flags_of(entry, std::begin(entry_flags), std::end(entry_flags)));
