@@ -37,7 +37,7 @@ _kvmdbg() {
         *)
           if [[ $word == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W '--flat --firmware --debug-port --cpus --memory --listen --allow-remote --go
-              --append --initrd --irqchip --console --kill --name --dump-folder --trace --help' -- "$word")
+              --append --initrd --irqchip --console --kill --name --scratch --dump-folder --trace --help' -- "$word")
           else
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
           fi

@@ -31,5 +31,6 @@ complete -c kvmdbg -n $run -l irqchip -x -a 'kernel none' -d 'interrupt controll
 complete -c kvmdbg -n $run -l console -r -F -a 'stdio pty none' -d 'the serial port'
 complete -c kvmdbg -n $run -l kill -x -a 'detach pause poweroff' -d 'what a kill does'
 complete -c kvmdbg -n $run -l name -x -d 'what lists call this machine'
+complete -c kvmdbg -n $run -l scratch -x -d 'guest memory that debuggers may use: ADDRESS,BYTES'
 complete -c kvmdbg -n $run -l dump-folder -x -a '(__fish_complete_directories)' -d 'where monitor dump writes'
 complete -c kvmdbg -n $run -l trace -r -F -d 'write packets and events to a file'

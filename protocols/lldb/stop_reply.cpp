@@ -20,7 +20,9 @@ using gdb::Conversation;
 constexpr std::uint64_t line = 512;
 /// Above it answers of all vCPUs hold few registers each, to stay within a packet.
 constexpr std::size_t many_vcpus = 32;
-constexpr unsigned trap = 5, halted = 17; ///< signals, as gdb numbers them: SIGTRAP, SIGSTOP
+/// Signals, as gdb numbers them. lldb takes SIGINT for no crash, as it does SIGSTOP, but would go on
+/// by itself after that.
+constexpr unsigned trap = 5, interrupt = 2;
 
 /// What lldb shows as a thread's stop reason.
 struct Told {
@@ -54,7 +56,7 @@ Told told_of(const Conversation& c, const VcpuStop& stop) {
   if (stop.reasons.size() == 1 && gdb::find_reason<Interrupted>(stop)) {
     return {"signal", {}, gdb::signal_of(stop)};
   }
-  return {"signal", words_of(stop), halted};
+  return {"signal", words_of(stop), interrupt};
 }
 
 Told told_of(const Conversation& c, const Stop& stop, VcpuId vcpu) {
@@ -189,7 +191,7 @@ std::string render_stop(const Conversation& c, const Stop& stop) {
 
 gdb::Answer refuse_resume(gdb::Conversation& c, const Error& error) {
   if (!c.features.lldb) return error;
-  return gdb::say(render(c, c.general, {"signal", error.what, halted}, render_all(c)));
+  return gdb::say(render(c, c.general, {"signal", error.what, interrupt}, render_all(c)));
 }
 
 std::string render_vcpu_stop(const Conversation& c, VcpuId vcpu) {
