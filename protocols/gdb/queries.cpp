@@ -108,8 +108,8 @@ Answer attached(Conversation&, std::string_view) {
   return say("1");
 }
 
-/// Where the guest's image was moved to. gdb moves only .text, .data and .bss by Text, so it is told
-/// where the first segment is; lldb adds what it is told to every section.
+/// Where the guest's image was moved to. gdb moves only .text, .data and .bss by Text, so it is
+/// told where the first segment is; lldb adds what it is told to every section.
 Answer offsets(Conversation& c, std::string_view) {
   const std::uint64_t slide = kernel_slide(c).value_or(0);
   if (slide != 0 && !c.features.lldb) {

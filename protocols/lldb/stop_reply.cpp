@@ -20,8 +20,8 @@ using gdb::Conversation;
 constexpr std::uint64_t line = 512;
 /// Above it answers of all vCPUs hold few registers each, to stay within a packet.
 constexpr std::size_t many_vcpus = 32;
-/// Signals, as gdb numbers them. lldb takes SIGINT for no crash, as it does SIGSTOP, but would go on
-/// by itself after that.
+/// Signals, as gdb numbers them. lldb takes SIGINT for no crash, as it does SIGSTOP, but would go
+/// on by itself after that.
 constexpr unsigned trap = 5, interrupt = 2;
 
 /// What lldb shows as a thread's stop reason.
