@@ -186,51 +186,6 @@ def page_walk(version):
 @for_each_lldb()
 def descriptor_tables(version):
     with Plugged(version) as (_, lldb, client):
-        lldb.do("""kvm exceptions set "}]'#$*}" """, re.escape("""error: "}]'#$*}" is no exception"""))
-        lldb.do(r'''kvm exceptions set 'a"\b' ''', re.escape(r'''error: "a\"\\b" is no exception'''))
-        equal(client.monitor("catch"), "no catchpoints\n", "catchpoints")
-
-
-@for_each_lldb()
-def processors(version):
-    with Plugged(version, cpus=2) as (_, lldb, client):
-        to_main(lldb)
-        text = lldb.do("kvm vcpus", r"\Astopped, run 1\n.*real mode, waiting for start-up")
-        equal(rows(text)["0"][3], hex(client.register("rip")), "vCPU 0's pc")
-        equal(rows(text)["1"][3], hex(client.register("rip", 2)), "vCPU 1's pc")
-        caps = lldb.do("kvm caps")
-        theirs = client.monitor("caps")
-        for what in ("single step", "steps keep interrupts back"):
-            ours = re.search(rf"^{what} +(\w+)", caps, re.M)
-            holds(ours, f"no {what!r} in {caps!r}")
-        equal(re.search(r"^single step +(\w+)", caps, re.M)[1],
-              re.search(r"single step +(\w+)", theirs)[1], "single step")
-        lldb.do("kvm caps", r"CPU family +x86_64\nvCPUs +2\n")
-
-
-@for_each_lldb()
-def page_walk(version):
-    with Plugged(version, cpus=2) as (machine, lldb, client):
-        to_main(lldb)
-        for expression, address in (("$rip", client.register("rip")),
-                                    ("&heartbeat", machine["heartbeat"]),
-                                    (hex(machine["factorial"]), machine["factorial"])):
-            text = lldb.do(f"kvm walk {expression}", "in a page of 2 MiB: supervisor, writable")
-            found = re.match(r"(0x\w+) -> (0x\w+)", text)
-            equal(int(found[1], 16), address, expression)
-            equal(physical(client, int(found[2], 16), 64), client.read(address, 64), expression)
-        root = client.register("cr3")
-        lldb.do("kvm walk $rip", f"tables at {root:#x}\n  PML4E")
-        lldb.do(f"kvm walk $rip {root:#x}", f"tables at {root:#x}")
-        lldb.do("kvm walk 0xffff900000000000", r"\Aerror: ")
-        lldb.do("kvm walk nothing_of_this_name", r"\Aerror: 'nothing_of_this_name' is no number: ")
-        lldb.do("thread select 2")
-        lldb.do("kvm walk 0x1234", r"0x1234 -> 0x1234: paging is off\n*\Z")  # of the one selected
-
-
-@for_each_lldb()
-def descriptor_tables(version):
-    with Plugged(version) as (_, lldb, client):
         to_main(lldb)
         lldb.do("breakpoint set --name beat --one-shot true")
         lldb.do("continue", "stop reason")
