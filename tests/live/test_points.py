@@ -1,6 +1,6 @@
 """Software and hardware execution points: hit, pass, hide, refuse."""
 
-from check import Skip, at, case, ends, equal, holds, refused, run_to, scaled
+from check import Skip, at, case, ends, equal, holds, run_to, scaled
 from machine import Machine, free_run
 from rsp import ProtocolError, Refused
 
