@@ -72,6 +72,7 @@ LiveMachines::LiveMachines(asio::io_context& io, RunFolder folder, std::string_v
 std::unique_ptr<Machines::Question> LiveMachines::list(Listed listed) {
   auto machines = folder_.machines();
   std::vector<std::string> sockets;
+  sockets.reserve(machines.size());
   for (const MachineInfo& machine : machines) {
     sockets.push_back(folder_.socket_of(machine.record.pid));
   }

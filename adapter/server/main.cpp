@@ -6,6 +6,7 @@
 #include "adapter/server/dump_folder.hpp"
 #include "adapter/server/options.hpp"
 #include "adapter/server/platform_command.hpp"
+#include "adapter/server/probe_command.hpp"
 #include "adapter/server/process.hpp"
 #include "adapter/server/run_folder.hpp"
 #include "adapter/server/server.hpp"
@@ -22,7 +23,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <csignal>
@@ -53,33 +53,6 @@ Result<Bytes> read_file(const std::string& path) {
   in.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size()));
   if (!in) return Error{Code::bad_request, "cannot read " + path};
   return out;
-}
-
-int show_probe(const ProbeOptions& options) {
-  auto family = kvm::host_family();
-  if (!family) return fail(family.error(), exit_no_kvm);
-  auto kernel = kvm::make_linux_kernel();
-  auto facts = (*family)->probe(*kernel);
-  if (!facts) return fail(facts.error(), exit_no_kvm);
-  nlohmann::ordered_json json;
-  for (const kvm::Fact& fact : kvm::rows(*facts)) {
-    std::visit([&](auto value) { json[std::string(fact.section)][std::string(fact.name)] = value; },
-               fact.value);
-    if (options.json) continue;
-    const auto* flag = std::get_if<bool>(&fact.value);
-    const std::string shown = flag != nullptr ? (*flag ? "yes" : "no")
-                                              : fmt::format("{:.0f}", std::get<double>(fact.value));
-    fmt::print("{:<11} {:<22} {:>10}  {}\n", fact.section, fact.name, shown, fact.meaning);
-  }
-  json["notes"] = facts->notes;
-  if (options.json) {
-    fmt::print("{}\n", json.dump(2));
-    return exit_done;
-  }
-  for (const std::string& note : facts->notes) {
-    fmt::print("note: {}\n", note);
-  }
-  return exit_done;
 }
 
 gdb::KillPolicy kill_policy(const std::string& word) {
@@ -353,13 +326,18 @@ Result<std::string> dump_remote(const DumpOptions& options) {
   });
 }
 
+int print(const Result<std::string>& text, ExitCode failure) {
+  if (!text) return fail(text.error(), failure);
+  fmt::print("{}", *text);
+  return exit_done;
+}
+
 int main_with(const Options& options) {
-  if (const auto* probe = std::get_if<ProbeOptions>(&options)) return show_probe(*probe);
+  if (const auto* probe = std::get_if<ProbeOptions>(&options)) {
+    return print(probe_host(*probe), exit_no_kvm);
+  }
   if (const auto* list = std::get_if<ListOptions>(&options)) {
-    const auto text = list_machines(*list);
-    if (!text) return fail(text.error(), exit_failed);
-    fmt::print("{}", *text);
-    return exit_done;
+    return print(list_machines(*list), exit_failed);
   }
   if (const auto* platform = std::get_if<PlatformOptions>(&options)) {
     const auto status = show_platform(*platform);

@@ -42,7 +42,8 @@ std::string check_name(const std::string& name) {
   return "a machine's name has 1 to 64 bytes, no / and no control characters";
 }
 
-void add_run(CLI::App& run, RunOptions& o) {
+/// What the guest starts from, and how.
+void add_image(CLI::App& run, RunOptions& o) {
   run.add_option("IMAGE", o.image,
                  "Linux bzImage (vmlinuz), multiboot 1 kernel, ELF with a PVH note (vmlinux), bare "
                  "ELF32 or ELF64: told by content, in this order, as with QEMU's -kernel")
@@ -61,6 +62,10 @@ void add_run(CLI::App& run, RunOptions& o) {
       ->excludes(flat);
   run.add_option("--debug-port", o.debug_port,
                  "x86: write what firmware says on port 0x402 to this file; default: no such port");
+}
+
+void add_run(CLI::App& run, RunOptions& o) {
+  add_image(run, o);
   run.add_option("--cpus", o.cpus, "number of vCPUs")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
