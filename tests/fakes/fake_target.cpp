@@ -203,8 +203,9 @@ Result<Region> FakeTarget::region(VcpuId, Address at) {
   Region out{0, ~std::uint64_t{0}};
   for (const auto& [start, bytes] : ram) {
     const std::uint64_t last = start + bytes.size() - 1;
-    if (at.value >= start && at.value <= last)
+    if (at.value >= start && at.value <= last) {
       return Region{start, last, true, false, true, true, "RAM"};
+    }
     if (last < at.value) out.start = last + 1;
     if (start > at.value) out.last = std::min(out.last, start - 1);
   }

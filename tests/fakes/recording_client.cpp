@@ -34,8 +34,9 @@ std::string spell_out(std::string_view stream) {
       throw std::runtime_error("bad sum");
     }
     sum = 0;
-    for (char c : payload)
+    for (char c : payload) {
       sum += static_cast<unsigned char>(c);
+    }
     out += fmt::format("${}#{:02x}", payload, sum & 0xff);
     stream.remove_prefix(end + 3);
   }

@@ -23,8 +23,9 @@ std::string read_file(const fs::path& path) {
 std::vector<fs::path> scripts() {
   std::vector<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(KVMDBG_TRANSCRIPTS)) {
-    if (entry.path().extension() == ".gdb" || entry.path().extension() == ".lldb")
+    if (entry.path().extension() == ".gdb" || entry.path().extension() == ".lldb") {
       paths.push_back(entry.path());
+    }
   }
   std::sort(paths.begin(), paths.end());
   return paths;
