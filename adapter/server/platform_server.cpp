@@ -47,7 +47,9 @@ Result<std::string> PlatformServer::listen(std::string_view address) {
   const auto where = std::make_shared<std::string>();
   listeners_.push_back(TRY(Listener::open(
       io_, at,
-      [this, where](Socket socket, std::string peer) { accept(std::move(socket), peer, *where); },
+      [this, where](Socket socket, const std::string& peer) {
+        accept(std::move(socket), peer, *where);
+      },
       log_)));
   *where = listeners_.back()->where();
   return *where;

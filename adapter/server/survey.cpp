@@ -15,8 +15,8 @@ Survey::Survey(asio::io_context& io, std::vector<MachineInfo> machines, Machines
 
 void Survey::begin(const std::vector<std::string>& sockets, std::string_view question) {
   waiting_ = machines_.size();
-  for (std::size_t i = 0; i < machines_.size(); ++i) {
-    machines_[i].state = "no answer";
+  for (MachineInfo& machine : machines_) {
+    machine.state = "no answer";
     asked_.push_back(std::make_unique<Asked>(io_));
   }
   for (std::size_t i = 0; i < machines_.size(); ++i) {

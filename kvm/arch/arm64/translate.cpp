@@ -97,6 +97,12 @@ Result<Shape> shape_of(const Paging& paging, const Range& range, std::uint64_t l
   return out;
 }
 
+/// Whether a descriptor leads nowhere: not valid, or a block where there is none.
+bool is_void(const Shape& shape, std::uint64_t entry, int level) {
+  if ((entry & valid) == 0) return true;
+  return (entry & table_or_page) == 0 && (level == 3 || level < shape.first_block());
+}
+
 void apply_table(Translation& out, std::uint64_t entry, bool& user_runs, bool& kernel_runs) {
   if ((entry & table_no_user) != 0) out.user = false;
   if ((entry & table_read_only) != 0) out.writable = false;
@@ -162,13 +168,12 @@ Result<Translation> walk(const Paging& paging,
       out.levels.push_back(
           fmt::format("{} level {} {:#x}: {:#x}", range.name, level, at.value, entry));
     }
-    const bool further = (entry & table_or_page) != 0;
-    if ((entry & valid) == 0 || (!further && (level == 3 || level < shape.first_block()))) {
+    if (is_void(shape, entry, level)) {
       return fault(linear, fmt::format("no page (level {} entry at {:#x} is {:#x})", level,
                                        at.value, entry));
     }
     left &= ones(shift);
-    if (!further || level == 3) {
+    if ((entry & table_or_page) == 0 || level == 3) {
       out.page_size = bit(shift);
       out.physical = GuestPhys{(shape.address(entry) & ~ones(shift)) | left};
       apply_leaf(out, paging, entry, user_runs, kernel_runs);

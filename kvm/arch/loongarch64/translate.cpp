@@ -117,14 +117,12 @@ Result<Translation> walk_tables(const Paging& paging,
     if (detail == Detail::levels) {
       out.levels.push_back(describe_entry(names[depth], at, entry, leaf));
     }
-    if (leaf && (entry & (entry_valid | entry_present)) == 0) {
-      return fault(address, names[depth], at, entry);
-    }
+    const std::uint64_t there = leaf ? entry_valid | entry_present : address_bits;
+    if ((entry & there) == 0) return fault(address, names[depth], at, entry);
     if (leaf) {
       fill_leaf(out, entry, level.shift, address);
       return out;
     }
-    if ((entry & address_bits) == 0) return fault(address, names[depth], at, entry);
     table = entry & address_bits; // Linux stores a window's address, whose top is no part of it
   }
   return Error{Code::memory_fault, fmt::format("{:#x}: PWCL has no page table", address)};
