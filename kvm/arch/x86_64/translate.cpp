@@ -88,6 +88,18 @@ Result<std::uint64_t> present_entry(const GuestMemory& memory,
                                                level.name, at.value, entry)};
 }
 
+/// What every level has to allow.
+void apply_permissions(Translation& out,
+                       const Paging& paging,
+                       const Level& level,
+                       std::uint64_t entry) {
+  if (level.has_permissions) {
+    out.writable = out.writable && (entry & writable) != 0;
+    out.user = out.user && (entry & user) != 0;
+  }
+  if ((paging.efer & efer_nxe) != 0 && (entry & no_execute) != 0) out.executable = false;
+}
+
 } // namespace
 
 Result<Translation> walk(const Paging& paging,
@@ -117,11 +129,7 @@ Result<Translation> walk(const Paging& paging,
     if (detail == Detail::levels) {
       out.levels.push_back(fmt::format("{} {:#x}: {:#x}", level.name, at.value, entry));
     }
-    if (level.has_permissions) {
-      out.writable = out.writable && (entry & writable) != 0;
-      out.user = out.user && (entry & user) != 0;
-    }
-    if ((paging.efer & efer_nxe) != 0 && (entry & no_execute) != 0) out.executable = false;
+    apply_permissions(out, paging, level, entry);
     const bool page_size_bit = (entry & large) != 0 && level.may_be_large &&
                                (mode.entry_bytes == 8 || (paging.cr4 & cr4_pse) != 0);
     if (page_size_bit || depth + 1 == mode.levels.size()) {
