@@ -90,7 +90,7 @@ std::string render_stop(const Conversation& conversation, const Stop& stop) {
 
 std::string render_exit(const Conversation& conversation) {
   const unsigned status = static_cast<unsigned>(conversation.gone.value_or(0)) & 0xff;
-  const std::string text = fmt::format("W{:02x}", status);
+  std::string text = fmt::format("W{:02x}", status);
   if (!conversation.features.multiprocess) return text;
   return text + fmt::format(";process:{:x}", conversation.settings.process);
 }
