@@ -247,6 +247,8 @@ def two_at_once(version):
 @for_each_lldb()
 def symbols_moved_by_hand(version):
     with Session(version) as (machine, lldb):
+        lldb.do(f"image add {os.path.join(os.path.dirname(machine.image), 'module.elf')}")
+        lldb.do("image list", "demo.elf.*module.elf")
         lldb.do("target modules load --file demo.elf --slide 0x1000")
         lldb.do("image lookup --name kernel_main --verbose",
                 rf"range = \[{machine['kernel_main'] + 0x1000:#x}")
