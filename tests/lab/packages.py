@@ -67,7 +67,17 @@ class Apt:
         return found[1]
 
     def fetch(self, names):
-        """Downloads what is not there yet; the paths of the .deb files."""
+        """Downloads what is not there yet; the paths of the .deb files. Lists that are older than what they
+        name are fetched anew, where that is allowed."""
+        try:
+            return self._fetch(names)
+        except Missing:
+            if self.native and os.geteuid() != 0:
+                raise
+            self.update()
+            return self._fetch(names)
+
+    def _fetch(self, names):
         text = run("apt-get", *self.options, "download", "--print-uris", *names)
         files = [line.split()[1] for line in text.splitlines() if line.startswith("'")]
         if len(files) != len(names):

@@ -160,6 +160,29 @@ def memory(version):
 
 
 @for_each_lldb()
+def deep_stack(version):
+    with Session(version) as (_, lldb):
+        lldb.do("breakpoint set --name factorial --one-shot true")
+        lldb.do("continue", r"factorial\(n=5\)")
+        lldb.do("register write rdi 20")
+        lldb.do("breakpoint set --name factorial --condition 'n == 1'")
+        lldb.do("continue", r"factorial\(n=1\)")
+        lldb.do("bt", r"frame #19: .*factorial\(n=20\).*frame #20: .*kernel_main", packets=6)
+
+
+@for_each_lldb()
+def disassembly_of_every_mode(version):
+    with Session(version) as (machine, lldb):
+        lldb.do("disassemble --arch i386 --start-address 0x100000 --count 3",
+                r"movl +%ebx, 0x11\w+\n.*movl +\$0x10\w+, %esp.*\n.*lgdtl")  # as it will be run
+        lldb.do("memory write 0x200000 0xb8 0x34 0x12 0xcd 0x10 0xf4")
+        lldb.do("disassemble --arch i386-unknown-unknown-code16 --start-address 0x200000 --count 3",
+                r"movw +\$0x1234, %ax.*\n.*int +\$0x10\n.*hlt")
+        to_main(lldb)
+        lldb.do("disassemble --pc --count 2", r"-> +0xffffffff80")
+
+
+@for_each_lldb()
 def interrupt_and_detach(version):
     with Session(version) as (machine, lldb):
         lldb.wait_for_stops(False)
@@ -224,6 +247,8 @@ def two_at_once(version):
 @for_each_lldb()
 def symbols_moved_by_hand(version):
     with Session(version) as (machine, lldb):
+        lldb.do(f"image add {os.path.join(os.path.dirname(machine.image), 'module.elf')}")
+        lldb.do("image list", "demo.elf.*module.elf")
         lldb.do("target modules load --file demo.elf --slide 0x1000")
         lldb.do("image lookup --name kernel_main --verbose",
                 rf"range = \[{machine['kernel_main'] + 0x1000:#x}")
