@@ -27,7 +27,7 @@ struct Protocol {
   std::string_view name;           ///< "gdb": also the word on the command line
   bool (*speaks)(std::byte first); ///< does a client of it begin like this?
   std::function<std::unique_ptr<FrontEnd>(Session& session, Sink sink)> open;
-  /// A client that may act, and that others and the log are told of; else it only looks.
+  /// A client that may act, and that others and the log are told of; else it looks, and soon goes.
   bool joins = true;
 };
 

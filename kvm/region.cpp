@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::uint64_t page = 4096;
 constexpr unsigned most_pieces = 4096; ///< looked at in each direction
+/// A direct mapped window of LoongArch repeats after as many bytes as it has physical addresses.
+constexpr std::uint64_t window = std::uint64_t{1} << 48;
 
 /// Inclusive, since the last one ends where numbers do.
 struct Span {
@@ -47,9 +49,12 @@ public:
       const Span hole = block(at, std::max(tables_.hole({at, space_}), page));
       return {hole.first, hole.last};
     }
-    // without paging, or in a window of the CPU: one to one
-    const Span entry =
-        where->page_size != 0 ? block(at, where->page_size) : Span{0, ~std::uint64_t{0}};
+    Span entry{0, ~std::uint64_t{0}}; // without paging: one to one
+    if (where->page_size != 0) {
+      entry = block(at, where->page_size);
+    } else if (where->physical.value != at) {
+      entry = block(at, window);
+    }
     Region out = physical_piece(where->physical.value);
     const std::uint64_t before = where->physical.value - out.start;
     const std::uint64_t after = out.last - where->physical.value;

@@ -2,7 +2,9 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 namespace kdbg::server {
@@ -27,7 +29,10 @@ void ConsoleFeed::wait() {
       const std::lock_guard lock(mutex_);
       text = std::exchange(gathered_, {});
     }
-    deliver_(std::move(text));
+    for (std::string_view rest = text; !rest.empty();
+         rest.remove_prefix(std::min(longest, rest.size()))) {
+      deliver_(std::string(rest.substr(0, longest)));
+    }
   });
 }
 

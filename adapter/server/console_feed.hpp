@@ -12,6 +12,8 @@ namespace kdbg::server {
 
 class ConsoleFeed {
 public:
+  /// Bytes in one delivery. A protocol may spell one as six, and its packets have limits.
+  static constexpr std::size_t longest = 0x4000;
   /// `deliver` is called on the thread that runs `io`, which must outlive this.
   ConsoleFeed(boost::asio::io_context& io, std::function<void(std::string)> deliver);
   ConsoleFeed(const ConsoleFeed&) = delete;

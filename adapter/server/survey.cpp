@@ -46,6 +46,7 @@ void Survey::on_answer(std::size_t which) {
   Asked& asked = *asked_[which];
   asio::async_read_until(asked.socket, asio::dynamic_buffer(asked.answer, longest), '\n',
                          [self = shared_from_this(), which](ErrorCode error, std::size_t length) {
+                           if (!self->listed_) return; // it had come when time was up
                            std::string& line = self->asked_[which]->answer;
                            if (!error) self->machines_[which].state = line.substr(0, length - 1);
                            self->answered();

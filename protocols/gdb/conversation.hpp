@@ -4,6 +4,7 @@
 #include "adapter/dumps.hpp"
 #include "adapter/session.hpp"
 #include "protocols/gdb/packet_table.hpp"
+#include "protocols/gdb/scratch.hpp"
 
 #include <map>
 
@@ -11,9 +12,6 @@ namespace kdbg::gdb {
 
 /// What a client's kill does. LLDB 19 sends `k` on a plain quit, so detach is the safe one.
 enum class KillPolicy : std::uint8_t { detach, pause, poweroff };
-
-/// Guest memory that clients may use for themselves (`_M`), handed out piece by piece.
-class Scratch;
 
 /// Taken for the machine's process id as well: what QEMU's stub calls it, and scripts therefore
 /// say.
@@ -26,7 +24,7 @@ struct Settings {
   std::string name = "guest";         ///< of that process
   bool linux_guest = false;           ///< the image is a Linux kernel's: lldb then takes it as such
   std::string version = "0";          ///< of the server
-  std::shared_ptr<Scratch> scratch{}; ///< null: none
+  std::shared_ptr<Scratch> scratch{}; ///< memory that clients may use (`_M`); null: none
 };
 
 /// What the client said in qSupported.
@@ -84,6 +82,7 @@ struct Conversation {
   std::vector<VcpuStop> untold{};
   std::unique_ptr<Dumps::Job> dump{};              ///< `monitor dump`, whose answer is still owed
   std::map<std::uint64_t, SavedRegisters> saved{}; ///< by the number that the client was given
+  ScratchShare scratch{settings.scratch};          ///< what it has taken of it
 
   std::map<std::string, std::uint64_t> symbols{}; ///< what the client knows of those wanted
   std::size_t symbols_asked = 0;                  ///< of wanted_symbols()

@@ -3,7 +3,6 @@
 #include "adapter/commands.hpp"
 #include "protocols/gdb/codec.hpp"
 #include "protocols/gdb/conversation.hpp"
-#include "protocols/gdb/scratch.hpp"
 #include "protocols/gdb/text.hpp"
 
 #include <fmt/format.h>
@@ -50,6 +49,8 @@ Answer read_many(Conversation& c, std::string_view arguments) {
     const std::size_t room = gdb::max_payload / 2 - std::min(all.size(), gdb::max_payload / 2);
     auto bytes = c.session.execute(ReadMemory{
         c.general, c.address(at), static_cast<std::size_t>(std::min<std::uint64_t>(length, room))});
+    // nothing was read for another reason than a hole: lldb must not take it for one
+    if (!bytes && bytes.error().code != Code::memory_fault) return bytes.error();
     lengths += fmt::format("{}{:x}", lengths.empty() ? "" : ",", bytes ? bytes->size() : 0);
     if (bytes) all.insert(all.end(), bytes->begin(), bytes->end());
   } while (scanner.take(','));
@@ -60,18 +61,18 @@ Answer read_many(Conversation& c, std::string_view arguments) {
 /// SIZE,PERMISSIONS. Nobody but the user knows memory that the guest can spare, so without
 /// `--scratch` there is none, and lldb interprets expressions itself.
 Answer allocate(Conversation& c, std::string_view arguments) {
-  if (!c.settings.scratch) return gdb::say_unknown();
+  if (!c.scratch) return gdb::say_unknown();
   Scanner scanner(arguments);
   const std::uint64_t size = TRY(scanner.hex("size"));
-  return say(fmt::format("{:x}", TRY(c.settings.scratch->take(size))));
+  return say(fmt::format("{:x}", TRY(c.scratch.take(size))));
 }
 
 Answer deallocate(Conversation& c, std::string_view arguments) {
-  if (!c.settings.scratch) return gdb::say_unknown();
+  if (!c.scratch) return gdb::say_unknown();
   Scanner scanner(arguments);
   const std::uint64_t at = TRY(scanner.hex("address"));
   TRY(scanner.finish());
-  TRY(c.settings.scratch->give_back(at));
+  TRY(c.scratch.give_back(at));
   return say_ok();
 }
 

@@ -122,20 +122,17 @@ std::string render_memory(const Conversation& c, VcpuId vcpu, const Values& valu
   return text;
 }
 
-/// Every vCPU's number and pc, and with several vCPUs why each stopped.
+/// Every vCPU's number, pc if they stand still, and with several vCPUs why each stopped.
 std::string render_all(const Conversation& c) {
   std::string ids, pcs;
   for (std::size_t i = 0; i < c.target().vcpu_count(); ++i) {
     const auto vcpu = static_cast<VcpuId>(i);
-    std::uint64_t pc = 0;
-    const RegisterId id = c.target().arch().pc;
-    if (auto bytes = c.session.execute(ReadRegister{vcpu, id})) {
-      pc = number(*bytes);
-    }
     ids += fmt::format("{}{:x}", i == 0 ? "" : ",", i + 1);
-    pcs += fmt::format("{}{:016x}", i == 0 ? "" : ",", pc);
+    const auto pc = c.session.execute(ReadRegister{vcpu, c.target().arch().pc});
+    if (pc) pcs += fmt::format("{}{:016x}", pcs.empty() ? "" : ",", number(*pc));
   }
-  std::string text = fmt::format("threads:{};thread-pcs:{};", ids, pcs);
+  std::string text = fmt::format("threads:{};", ids);
+  if (!pcs.empty()) text += fmt::format("thread-pcs:{};", pcs);
   if (c.target().vcpu_count() > 1) {
     text += fmt::format("jstopinfo:{};", gdb::to_hex(gdb::bytes_of(stop_infos(c).dump())));
   }

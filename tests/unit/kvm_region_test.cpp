@@ -1,3 +1,5 @@
+#include "kvm/arch/arm64/translate.hpp"
+#include "kvm/arch/loongarch64/translate.hpp"
 #include "kvm/arch/x86_64/abi.hpp"
 #include "kvm/arch/x86_64/translate.hpp"
 #include "kvm/region.hpp"
@@ -5,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include <cstring>
+#include <functional>
 
 namespace kdbg::kvm {
 namespace {
@@ -38,6 +41,23 @@ public:
 private:
   const GuestMemory& memory_;
   x86::Paging paging_;
+};
+
+/// Those of another CPU: its walk, as a function of address and hole.
+class SomeTables final : public PageTables {
+public:
+  using Walk = std::function<Result<Translation>(std::uint64_t at, std::uint64_t* size)>;
+  explicit SomeTables(Walk walk) : walk_(std::move(walk)) {}
+  Result<Translation> translate(Address at) const override { return walk_(at.value, nullptr); }
+  std::uint64_t hole(Address at) const override {
+    std::uint64_t size = 0;
+    auto walked = walk_(at.value, &size);
+    REQUIRE_FALSE(walked);
+    return size;
+  }
+
+private:
+  Walk walk_;
 };
 
 x86::Paging four_levels() {
@@ -117,6 +137,44 @@ TEST_CASE("hostile tables cost a bounded look") {
   const Region region = find(tables, guest.memory, 0x5000);
   CHECK(region.mapped);
   CHECK(region.last - region.start < std::uint64_t{1} << 32);
+}
+
+TEST_CASE("a direct mapped window of LoongArch ends where it does, also behind the last memory") {
+  Guest guest;
+  const SomeTables tables([&](std::uint64_t at, std::uint64_t* size) {
+    constexpr std::uint64_t paging = 1 << 4; // CRMD.PG
+    const loongarch64::Paging registers{
+        .crmd = paging, .dmw = {std::uint64_t{8} << 60 | 1, std::uint64_t{9} << 60 | 1}};
+    return loongarch64::walk(registers, guest.memory, at, loongarch64::Detail::none, size);
+  });
+  const std::uint64_t uncached = std::uint64_t{8} << 60, cached = std::uint64_t{9} << 60;
+  Region region = find(tables, guest.memory, uncached + 0x2000000);
+  CHECK((region.start == uncached + 0x1001000 && region.name == "MMIO"));
+  CHECK(region.last == uncached + 0xffffffffffff);
+  region = find(tables, guest.memory, cached + 0x1234);
+  CHECK((region.start == cached && region.last == cached + 0x1fffff && region.name == "RAM"));
+}
+
+TEST_CASE("what lies between the halves of arm64's address space is one hole") {
+  Guest guest;
+  constexpr std::uint64_t low_half = std::uint64_t{1} << 48;
+  for (const std::uint64_t tags : {0, 3}) { // TCR.TBI0 and TBI1
+    const arm64::Paging registers{
+        .sctlr = 1, .tcr = 16 | 16 << 16 | std::uint64_t{2} << 30 | tags << 37, .ttbr0 = 0x1000};
+    const SomeTables tables([&](std::uint64_t at, std::uint64_t* size) {
+      return arm64::walk(registers, guest.memory, at, arm64::Detail::none, size);
+    });
+    guest.set(0x1000, 511, 0x2000 | 3);
+    guest.set(0x2000, 511, 0 | 1 | 1 << 10); // the last GiB of the lower half
+    const Region last = find(tables, guest.memory, low_half - 1);
+    CHECK((last.mapped && last.last == low_half - 1));
+    const Region region = find(tables, guest.memory, low_half);
+    CHECK((!region.mapped && region.start == low_half));
+    CHECK(region.last >= (std::uint64_t{1} << 56) - 1);
+    // a tag that is ignored names the same memory
+    const std::uint64_t tagged = (std::uint64_t{0x7f} << 56) + low_half - 1;
+    CHECK(find(tables, guest.memory, tagged).mapped == (tags != 0));
+  }
 }
 
 TEST_CASE("the hole around an address that is not canonical holds no canonical one") {

@@ -146,6 +146,9 @@ TEST_CASE("a refused resume is a stop whose reason is the refusal") {
   CHECK_THAT(answer, Catch::Matchers::StartsWith("T02") &&
                          Contains(hex("run control is held by client 1")));
   CHECK_FALSE(machine.target.running());
+  CHECK(driver.ask("vCont;c:p1.-1") == "");
+  const std::string meanwhile = other.ask("vCont;c:p1.-1");
+  CHECK_THAT(meanwhile, Catch::Matchers::StartsWith("T02") && !Contains("thread-pcs"));
 }
 
 TEST_CASE("registers of a named thread leave the selected one alone") {
@@ -240,6 +243,21 @@ TEST_CASE("memory for expressions comes from the scratch region alone") {
   CHECK(client.ask("_Mx") == "E16");
 }
 
+TEST_CASE(
+    "what a client took of the scratch region is free once it has gone, and its own till then") {
+  Machine machine;
+  const gdb::Settings settings{.scratch = std::make_shared<gdb::Scratch>(0x8000, 0x20)};
+  Lldb stays(machine, settings);
+  CHECK(stays.ask("_M10,rwx") == "8000");
+  {
+    Lldb vanishes(machine, settings);
+    CHECK(vanishes.ask("_M10,rwx") == "8010");
+    CHECK(vanishes.ask("_m8000") == "E16");
+    CHECK(stays.ask("_M10,rwx") == "E1c");
+  }
+  CHECK(stays.ask("_M10,rwx") == "8010");
+}
+
 TEST_CASE("lldb attaches by number and by name to the machine that there is") {
   Machine machine;
   Lldb client(machine, {.process = 0x77, .name = "demo.elf"});
@@ -288,6 +306,7 @@ TEST_CASE("what needs a stopped guest says so while it runs") {
   CHECK(client.ask("qThreadStopInfo1") == "E10");
   CHECK(client.ask("QSaveRegisterState") == "E10");
   CHECK(client.ask("p0;thread:1;") == "E10");
+  CHECK(client.ask("MultiMemRead:ranges:1000,2;") == "E10");
 }
 
 } // namespace

@@ -204,6 +204,8 @@ TEST_CASE("filters that make no sense, and hostile ones") {
     CHECK(filter.error().code == Code::bad_request);
   }
   CHECK_FALSE(parse_filter("name:" + std::string(100'000, '6')));
+  // one whose search would need megabytes of stack
+  CHECK_FALSE(parse_filter("name_match:regex;name:" + hex("(x?){150}{100}")));
   // a pattern that makes a backtracking search take for ever
   const auto slow = parse_filter("name_match:regex;name:" + hex("(a*)*(a*)*(a*)*b") + ";");
   REQUIRE(slow);

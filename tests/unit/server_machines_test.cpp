@@ -12,6 +12,7 @@
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace kdbg::server {
@@ -229,6 +230,33 @@ TEST_CASE("machines are asked for their states, and not for long") {
   CHECK(surveyed("") == "no answer");
   CHECK(surveyed("no end of line") == "no answer");
   CHECK(surveyed(std::string(5000, 'x')) == "no answer");
+}
+
+TEST_CASE("an answer that is there when time is up comes too late, and does no harm") {
+  const Folder folder;
+  const RunFolder run = folder.open();
+  const auto entry = run.add(own_record());
+  REQUIRE(entry);
+  for (int steps = 0; steps < 3; ++steps) { // done before the strand is held up
+    boost::asio::io_context io, other;
+    const std::string path = run.socket_of(own_pid());
+    fs::remove(path);
+    Local::acceptor acceptor(other, Local::endpoint(path));
+    LiveMachines machines(io, run, "state\n");
+    int told = 0;
+    const auto question = machines.list([&](const auto& found) {
+      ++told;
+      CHECK(found.size() == 1);
+    });
+    Local::socket machine = acceptor.accept();
+    machine.send(boost::asio::buffer("running\n", 8));
+    for (int i = 0; i < steps; ++i) {
+      io.poll_one();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    io.run_for(std::chrono::seconds(1));
+    CHECK(told == 1);
+  }
 }
 
 TEST_CASE("a question that is taken back is not answered") {

@@ -1,6 +1,7 @@
 #include "adapter/server/server.hpp"
 #include "protocols/gdb/codec.hpp"
 #include "protocols/gdb/protocol.hpp"
+#include "protocols/state/protocol.hpp"
 #include "tests/fakes/recording_client.hpp"
 
 #include <boost/asio/connect.hpp>
@@ -29,7 +30,7 @@ struct Fixture {
             machine.target,
             machine.arbiter,
             machine.trace,
-            {gdb::protocol()},
+            {gdb::protocol(), state::protocol()},
             [this](std::string_view line) { log += fmt::format("{}\n", line); },
             settings) {
     server.on_clients_changed([this](std::size_t count) { counts.push_back(count); });
@@ -200,6 +201,15 @@ TEST_CASE("a client that says nothing is sent away") {
   CHECK(fixture.log.find("it said nothing") != std::string::npos);
   talking.send("+" + gdb::frame("qC"));
   CHECK(talking.read(8) == "+$QC1#c5");
+}
+
+TEST_CASE("one that only looks takes no place for ever") {
+  Fixture fixture({.first_byte = 20ms});
+  const std::string where = listen(fixture);
+  TcpPeer peer(fixture, where);
+  peer.send("state\n");
+  CHECK(peer.read(7) == "stopped");
+  CHECK(peer.at_end());
 }
 
 TEST_CASE("a client that does not read is dropped") {

@@ -3,6 +3,7 @@
 #include "kvm/arch/arm64/abi.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <fmt/format.h>
 
 namespace kdbg::kvm::arm64 {
@@ -18,8 +19,8 @@ constexpr std::uint64_t ones(unsigned n) {
 // TCR_EL1 (D19.2.139)
 constexpr std::uint64_t tcr_hd = bit(40), tcr_ds = bit(59);
 constexpr std::uint64_t ips_52_bits = 6;
-/// No half of the address space ends inside a block of this size (TnSZ is 48 at most).
-constexpr unsigned smallest_hole_bits = 16;
+/// Tells the halves of the address space apart.
+constexpr unsigned half_at = 55;
 // descriptors (D8.3)
 constexpr std::uint64_t valid = 1, table_or_page = 2, user = bit(6), read_only = bit(7),
                         accessed = bit(10), dirty_modifier = bit(51), kernel_no_execute = bit(53),
@@ -64,7 +65,10 @@ Error fault(std::uint64_t linear, std::string why) {
   return {Code::memory_fault, fmt::format("{:#x}: {}", linear, why)};
 }
 
-Result<Shape> shape_of(const Paging& paging, const Range& range, std::uint64_t linear) {
+/// `hole`: where it fails, the block around `linear` in which it fails everywhere.
+Result<Shape>
+shape_of(const Paging& paging, const Range& range, std::uint64_t linear, std::uint64_t& hole) {
+  hole = bit(half_at);
   const std::uint64_t tcr = paging.tcr;
   if ((tcr & bit(range.walks_off_at)) != 0) {
     return fault(linear, fmt::format("walks of {} are off (TCR.EPD)", range.name));
@@ -91,7 +95,8 @@ Result<Shape> shape_of(const Paging& paging, const Range& range, std::uint64_t l
 
   const unsigned top = (tcr & bit(range.tag_at)) != 0 ? 56 : 64; // a tag above it is ignored
   const std::uint64_t upper = ones(top) & ~ones(out.va_bits);
-  if ((linear & upper) != (&range == &high ? upper : 0)) {
+  if (const auto wrong = (linear & upper) ^ (&range == &high ? upper : 0); wrong != 0) {
+    hole = std::min(hole, std::bit_floor(wrong));
     return fault(linear, fmt::format("not in the {} bits of {}", out.va_bits, range.name));
   }
   return out;
@@ -149,9 +154,9 @@ Result<Translation> walk(const Paging& paging,
     if (detail == Detail::levels) out.levels.emplace_back("MMU off: physical is virtual");
     return out;
   }
-  const Range& range = (linear & bit(55)) != 0 && !paging.one_range ? high : low;
-  if (hole) *hole = std::uint64_t{1} << smallest_hole_bits;
-  const Shape shape = TRY(shape_of(paging, range, linear));
+  const Range& range = (linear & bit(half_at)) != 0 && !paging.one_range ? high : low;
+  std::uint64_t unused = 0;
+  const Shape shape = TRY(shape_of(paging, range, linear, hole ? *hole : unused));
   out.root = shape.root;
   std::uint64_t table = shape.root, left = linear & ones(shape.va_bits);
   bool user_runs = true, kernel_runs = true;
