@@ -168,6 +168,10 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   }
   if (platform.listen.empty()) platform.listen.emplace_back("127.0.0.1:1235");
   if (run.name.empty()) run.name = run.image.substr(run.image.rfind('/') + 1);
+  if (!run.scratch.empty() && run.scratch[0] + run.scratch[1] < run.scratch[0]) {
+    std::fputs("--scratch: the region goes beyond the address space\n", stderr);
+    return exit_usage;
+  }
   if (run.listen.empty()) run.listen.emplace_back("127.0.0.1:1234");
   const bool on_stdio =
       std::find(run.listen.begin(), run.listen.end(), "stdio") != run.listen.end();

@@ -40,9 +40,14 @@ Answer region(Conversation& c, std::string_view arguments) {
 Answer read_many(Conversation& c, std::string_view arguments) {
   if (arguments.ends_with(';')) arguments.remove_suffix(1);
   Scanner scanner(arguments);
+  constexpr unsigned most_ranges = 1024; // each may cost a page walk, and everybody else waits
+  unsigned ranges = 0;
   std::string lengths;
   Bytes all;
   do {
+    if (ranges++ == most_ranges) {
+      return Error{Code::bad_request, fmt::format("more than {} ranges", most_ranges)};
+    }
     const std::uint64_t at = TRY(scanner.hex("address"));
     TRY(scanner.expect(','));
     const std::uint64_t length = TRY(scanner.hex("length"));

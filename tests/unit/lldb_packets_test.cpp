@@ -219,6 +219,13 @@ TEST_CASE("several ranges are read at once, each as far as it goes") {
   Lldb client(machine);
   CHECK(client.ask("MultiMemRead:ranges:1000,2,200e,10,5000,4;") == "2,2,0;aabb");
   CHECK(client.ask("MultiMemRead:ranges:1000,ffffffffffffffff") == "10;aaaaaaaaaaaaaaaa");
+  std::string many = "MultiMemRead:ranges:";
+  for (int i = 0; i < 1024; ++i) {
+    many += "1000,1,";
+  }
+  CHECK(client.ask(many + "1000,1;") == "E16");
+  many.back() = ';';
+  CHECK_THAT(client.ask(many), Catch::Matchers::EndsWith("aaaa"));
   for (const char* bad :
        {"MultiMemRead:ranges:", "MultiMemRead:ranges:1000", "MultiMemRead:ranges:,1",
         "MultiMemRead:ranges:1000,2,", "MultiMemRead:ranges:1000,2x"}) {
