@@ -15,7 +15,8 @@ class Scratch {
 public:
   /// Virtual addresses [at, at + size).
   Scratch(std::uint64_t at, std::uint64_t size) : at_(at), size_(size) {}
-  /// The first free place of `size` bytes, in steps of 16 bytes from the region's start; no_free_slot when there is none.
+  /// The first free place of `size` bytes, in steps of 16 bytes from the region's start;
+  /// no_free_slot when there is none.
   Result<std::uint64_t> take(std::uint64_t size);
   /// bad_request for what was not handed out.
   Status give_back(std::uint64_t at);

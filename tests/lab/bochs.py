@@ -9,13 +9,15 @@ import socket
 import struct
 import subprocess
 
-from packages import Missing, run, tools
+from packages import Missing, run, say, tools
 
 PACKAGES = ("bochs", "bochs-term", "bochsbios", "vgabios")
 HERE = pathlib.Path(__file__).resolve().parent
 SETUP, LINE, KERNEL, INITRD = 0x90000, 0x9e000, 0x100000, 0x8000000  # where they are put
 PLACES, SECTOR = 0x1b0 - 36, 512  # the table in boot.S
 CYLINDER = 16 * 63 * SECTOR
+# On a busy machine the display's thread may be late, and Bochs 2.7 then dies of a socket that is not there yet.
+STARTS, PATIENCE = 5, 60  # attempts; seconds for each
 
 # Its display is a VNC server that nobody connects to. Its clock goes by instructions, not by time.
 SETTINGS = """display_library: rfb, options="timeout=0"
@@ -82,19 +84,36 @@ class Bochs:
         plugins = next(folder.glob("usr/lib/*/bochs/plugins"), None)
         if plugins is not None:
             environment = environment | {"LTDL_LIBRARY_PATH": str(plugins)}
-        with socket.create_server(("127.0.0.1", 0)) as listener, open(room / "out", "wb") as out:
-            listener.settimeout(120)  # of a busy machine
+        with socket.create_server(("127.0.0.1", 0)) as listener:
             (room / "bochsrc").write_text(SETTINGS.format(
                 share=share, model=self.model, memory=lab.memory, port=listener.getsockname()[1],
                 cylinders=len(content) // CYLINDER))
+            for _ in range(STARTS):
+                process = self._begin(room, environment)
+                if console := answered(process, listener):
+                    return process, console
+                say("Bochs died at its start; trying again")
+        text = (room / "out").read_text(errors="replace")[-500:]
+        raise Missing(f"Bochs did not start in {STARTS} attempts: {' '.join(text.split())}")
+
+    def _begin(self, room, environment):
+        with open(room / "out", "wb") as out:
             process = subprocess.Popen(["bochs-bin", "-q", "-f", "bochsrc"], env=environment, cwd=room,
                                        stdin=subprocess.PIPE, stdout=out, stderr=out)
-            process.stdin.write(b"c\n")  # Debian's has its debugger in: go on
-            process.stdin.close()
-            try:
-                return process, listener.accept()[0]
-            except TimeoutError:
-                process.kill()
-                process.wait()
-        text = (room / "out").read_text(errors="replace")[-500:]
-        raise Missing(f"Bochs did not start: {' '.join(text.split())}")
+        process.stdin.write(b"c\n")  # Debian's has its debugger in: go on
+        process.stdin.close()
+        return process
+
+
+def answered(process, listener):
+    """The guest's serial port; None, and the process gone, when it died or took too long."""
+    listener.settimeout(0.5)
+    for _ in range(2 * PATIENCE):
+        try:
+            return listener.accept()[0]
+        except TimeoutError:
+            if process.poll() is not None:
+                return None
+    process.kill()
+    process.wait()
+    return None
