@@ -163,7 +163,7 @@ def symbols_and_the_linux_version():
     with Machine("demo", pvh=True) as machine:
         client = machine.connect()
         run_to(machine, client, "factorial")
-        known = {"linux_banner": machine["secondary_stacks"], "_text": 0x1000}
+        known = {"linux_banner": machine["secondary_stacks"], "init_task": 0x1000}
         question = client.must("qSymbol::")
         asked = []
         while question != "OK":
@@ -172,7 +172,7 @@ def symbols_and_the_linux_version():
             value = f"{known[name]:x}" if name in known else ""
             question = client.must(f"qSymbol:{value}:{name.encode().hex()}")
         holds("linux_banner" in asked and len(asked) == len(set(asked)), asked)
-        holds("_text          0x1000\n" in client.monitor("symbols"), client.monitor("symbols"))
+        holds("init_task      0x1000\n" in client.monitor("symbols"), client.monitor("symbols"))
         holds("where linux_banner should be" in client.monitor("linux"), client.monitor("linux"))
         client.write(known["linux_banner"], b"Linux version 6.1.0-test (gcc 12)\n\0")
         equal(client.monitor("linux"), "Linux version 6.1.0-test (gcc 12)\n", "monitor linux")

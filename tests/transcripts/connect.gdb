@@ -32,8 +32,4 @@
 -> $qSymbol:ffffffff82000000:6c696e75785f62616e6e6572#..
 <- $qSymbol:696e69745f7461736b#..
 -> $qSymbol::696e69745f7461736b#..
-<- $qSymbol:5f74657874#..
--> $qSymbol::5f74657874#..
-<- $qSymbol:5f656e64#..
--> $qSymbol::5f656e64#..
 <- $OK#..
