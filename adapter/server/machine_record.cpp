@@ -1,9 +1,9 @@
 #include "adapter/server/machine_record.hpp"
 
+#include "adapter/columns.hpp"
+
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <array>
 #include <fmt/format.h>
 
 namespace kdbg::server {
@@ -88,28 +88,14 @@ Result<MachineRecord> parse_record(std::string_view text) {
 }
 
 std::string render_table(const std::vector<MachineInfo>& machines) {
-  using Line = std::array<std::string, 5>;
-  std::vector<Line> lines{{"PID", "NAME", "STATE", "IMAGE", "LISTENS ON"}};
+  std::vector<std::vector<std::string>> lines{{"PID", "NAME", "STATE", "IMAGE", "LISTENS ON"}};
   for (const MachineInfo& machine : machines) {
     const MachineRecord& record = machine.record;
     lines.push_back({fmt::format("{}", record.pid), printable(record.name),
                      printable(machine.state), printable(record.image),
                      printable(fmt::format("{}", fmt::join(record.listen, " ")))});
   }
-  std::array<std::size_t, 5> widths{};
-  for (const Line& line : lines) {
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      widths[i] = std::max(widths[i], line[i].size());
-    }
-  }
-  std::string text;
-  for (const Line& line : lines) {
-    for (std::size_t i = 0; i + 1 < line.size(); ++i) {
-      text += fmt::format("{:<{}}  ", line[i], widths[i]);
-    }
-    text += line.back() + "\n";
-  }
-  return text;
+  return render_columns(lines);
 }
 
 std::string render_json(const std::vector<MachineInfo>& machines) {

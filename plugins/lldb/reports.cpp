@@ -1,5 +1,6 @@
 #include "plugins/lldb/reports.hpp"
 
+#include "adapter/columns.hpp"
 #include "plugins/lldb/x86.hpp"
 
 #include <nlohmann/json.hpp>
@@ -40,25 +41,6 @@ Json list(const Json& json, std::string_view name) {
   return found != json.end() && found->is_array() ? *found : Json::array();
 }
 
-/// Columns as wide as what stands in them; the last is free.
-std::string columns(const std::vector<Line>& lines) {
-  std::vector<std::size_t> widths;
-  for (const Line& line : lines) {
-    widths.resize(std::max(widths.size(), line.size()));
-    for (std::size_t i = 0; i + 1 < line.size(); ++i) {
-      widths[i] = std::max(widths[i], line[i].size());
-    }
-  }
-  std::string text;
-  for (const Line& line : lines) {
-    for (std::size_t i = 0; i + 1 < line.size(); ++i) {
-      text += fmt::format("{:<{}}  ", line[i], widths[i]);
-    }
-    text += line.back() + "\n";
-  }
-  return text;
-}
-
 /// One line for each of a list's entries: these fields, under these titles.
 std::string table(const Json& entries,
                   const std::vector<std::pair<std::string_view, std::string_view>>& fields,
@@ -74,7 +56,7 @@ std::string table(const Json& entries,
       line.push_back(field(entry, name));
     }
   }
-  return columns(lines);
+  return render_columns(lines);
 }
 
 std::string size_name(std::uint64_t bytes) {
@@ -101,7 +83,7 @@ std::string report_capabilities(const Json& answer) {
   for (const auto& [name, title] : rows) {
     lines.push_back({title, field(answer, name)});
   }
-  std::string text = columns(lines);
+  std::string text = render_columns(lines);
   for (const Json& note : list(answer, "notes")) {
     text += fmt::format("- {}\n", note.get<std::string>());
   }
@@ -240,7 +222,7 @@ std::string report_stops(const Json& answer) {
                        why.empty() ? "held" : why});
     }
   }
-  return lines.size() == 1 ? "the guest has not stopped yet\n" : columns(lines);
+  return lines.size() == 1 ? "the guest has not stopped yet\n" : render_columns(lines);
 }
 
 std::string report_console(const Json& answer) {

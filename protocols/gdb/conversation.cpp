@@ -114,7 +114,7 @@ std::string render_thread(const Conversation& conversation, VcpuId vcpu) {
 std::string render_error(const Features& features, const Error& error) {
   if (features.error_text) return "E." + error.what;
   const auto number = fmt::format("E{:02x}", error_number(error));
-  return features.error_strings ? number + ";" + to_hex(bytes_of(error.what)) : number;
+  return features.error_strings ? number + ";" + hex_of(error.what) : number;
 }
 
 } // namespace kdbg::gdb

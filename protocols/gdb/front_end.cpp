@@ -112,7 +112,7 @@ void RspFrontEnd::print_caught(const Stop& stop) {
 void RspFrontEnd::print(std::string_view text) {
   constexpr std::size_t room = (max_payload - 1) / 2;
   for (; !text.empty(); text.remove_prefix(std::min(room, text.size()))) {
-    outbox_.send("O" + to_hex(bytes_of(text.substr(0, room))));
+    outbox_.send("O" + hex_of(text.substr(0, room)));
   }
 }
 

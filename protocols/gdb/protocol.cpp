@@ -37,9 +37,9 @@ const Dialect& dialect() {
   return plain;
 }
 
-Protocol protocol(const Settings& settings) {
-  return {"gdb", &speaks, [settings](Session& session, Sink sink) -> std::unique_ptr<FrontEnd> {
-            return std::make_unique<RspFrontEnd>(session, std::move(sink), dialect(), settings);
+Protocol protocol(const Settings& settings, const Dialect& with) {
+  return {"gdb", &speaks, [settings, &with](Session& session, Sink sink) {
+            return std::make_unique<RspFrontEnd>(session, std::move(sink), with, settings);
           }};
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 /// What the gdb folder exports: RSP as gdb 13 speaks it.
 #include "adapter/front_end.hpp"
-#include "protocols/gdb/conversation.hpp"
+#include "protocols/gdb/front_end.hpp"
 
 namespace kdbg::gdb {
 
@@ -10,6 +10,7 @@ bool speaks(std::byte first);
 /// All of gdb's packets.
 std::span<const Table> tables();
 
-Protocol protocol(const Settings& settings = {});
+/// `with` outlives every connection.
+Protocol protocol(const Settings& settings = {}, const Dialect& with = dialect());
 
 } // namespace kdbg::gdb

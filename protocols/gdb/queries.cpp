@@ -80,7 +80,7 @@ Answer thread_info(Conversation& c, std::string_view arguments) {
   const ThreadRef thread = TRY(parse_thread(c, arguments));
   const VcpuId vcpu = thread.kind == ThreadRef::Kind::one ? thread.vcpu : c.general;
   const std::string text = TRY(describe_thread(c, vcpu));
-  return say(to_hex(bytes_of(text)));
+  return say(hex_of(text));
 }
 
 Answer thread_alive(Conversation& c, std::string_view arguments) {

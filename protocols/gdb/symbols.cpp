@@ -13,7 +13,7 @@ constexpr std::string_view wanted[] = {"linux_banner", "init_task"};
 /// The next question, or OK when there is none. A client asks on until it hears that.
 Answer ask(Conversation& c) {
   if (c.symbols_asked == std::size(wanted)) return say_ok();
-  return say("qSymbol:" + to_hex(bytes_of(wanted[c.symbols_asked])));
+  return say("qSymbol:" + hex_of(wanted[c.symbols_asked]));
 }
 
 /// The client has (more) symbols: all that it said before may be out of date.

@@ -1,5 +1,6 @@
 #include "protocols/gdb/text.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace kdbg::gdb {
@@ -38,6 +39,18 @@ std::string to_hex(ByteView bytes) {
   std::string text;
   append_hex(text, bytes);
   return text;
+}
+
+std::string hex_of(std::string_view text) {
+  return to_hex(bytes_of(text));
+}
+
+std::uint64_t low_bits(ByteView bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = std::min<std::size_t>(bytes.size(), 8); i-- > 0;) {
+    value = value << 8 | std::to_integer<std::uint64_t>(bytes[i]);
+  }
+  return value;
 }
 
 std::optional<unsigned> hex_digit(char c) {

@@ -11,10 +11,13 @@ ByteView bytes_of(std::string_view text);
 std::string_view text_of(ByteView bytes);
 
 std::string to_hex(ByteView bytes);
+std::string hex_of(std::string_view text);
 void append_hex(std::string& text, ByteView bytes);
 /// bad_request for an odd count of digits or anything that is not one.
 Result<Bytes> from_hex(std::string_view digits);
 std::optional<unsigned> hex_digit(char c);
+/// The first 8 bytes, or as many as there are, as a little-endian number.
+std::uint64_t low_bits(ByteView bytes);
 
 /// Reads a packet's arguments from the left; a failed read consumes nothing.
 class Scanner {

@@ -10,10 +10,6 @@ namespace {
 
 using gdb::Answer, gdb::Conversation, gdb::Row, gdb::say, gdb::say_ok;
 
-std::string hex(std::string_view text) {
-  return gdb::to_hex(gdb::bytes_of(text));
-}
-
 /// An unknown OS makes lldb load sections where the file says; a Linux one makes it ask qOffsets.
 std::string triple(const Conversation& c) {
   const ArchInfo& arch = c.target().arch();
@@ -27,12 +23,12 @@ Answer host_info(Conversation& c, std::string_view) {
   const bool before = c.target().capabilities().watch_stops_before;
   return say(fmt::format("triple:{};ptrsize:8;endian:little;vm-page-size:4096;"
                          "watchpoint_exceptions_received:{};default_packet_timeout:{};",
-                         hex(triple(c)), before ? "before" : "after", seconds));
+                         gdb::hex_of(triple(c)), before ? "before" : "after", seconds));
 }
 
 Answer process_info(Conversation& c, std::string_view) {
   return say(fmt::format("pid:{:x};parent-pid:1;triple:{};ptrsize:8;endian:little;name:{};",
-                         c.settings.process, hex(triple(c)), hex(c.settings.name)));
+                         c.settings.process, gdb::hex_of(triple(c)), gdb::hex_of(c.settings.name)));
 }
 
 Answer version(Conversation& c, std::string_view) {
@@ -41,7 +37,7 @@ Answer version(Conversation& c, std::string_view) {
 
 /// A machine has no folder; its files are nobody's business.
 Answer working_folder(Conversation&, std::string_view) {
-  return say(hex("/"));
+  return say(gdb::hex_of("/"));
 }
 
 Answer take_error_strings(Conversation& c, std::string_view) {

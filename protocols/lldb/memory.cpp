@@ -12,10 +12,6 @@ namespace {
 
 using gdb::Answer, gdb::Conversation, gdb::Row, gdb::Scanner, gdb::say, gdb::say_ok;
 
-std::string hex_of(std::string_view name) {
-  return gdb::to_hex(gdb::bytes_of(name));
-}
-
 /// lldb looks here before each write, and to choose where results live. The answers tile the whole
 /// address space, holes included.
 Answer region(Conversation& c, std::string_view arguments) {
@@ -30,10 +26,10 @@ Answer region(Conversation& c, std::string_view arguments) {
   if (!found.mapped) return say(std::move(text));
   // Nothing is read from there. And when what may be read reaches the end of the address space,
   // lldb's search for a place for results runs past it and complains of itself.
-  if (found.name == "MMIO") return say(text + fmt::format("name:{};", hex_of(found.name)));
+  if (found.name == "MMIO") return say(text + fmt::format("name:{};", gdb::hex_of(found.name)));
   const auto name = found.user ? found.name + " user" : found.name;
   return say(text + fmt::format("permissions:r{}{};name:{};", found.writable ? "w" : "",
-                                found.executable ? "x" : "", hex_of(name)));
+                                found.executable ? "x" : "", gdb::hex_of(name)));
 }
 
 /// ranges:ADDR,LENGTH,ADDR,LENGTH,...; -> LENGTH,LENGTH;BYTES, each as much as could be read.

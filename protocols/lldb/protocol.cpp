@@ -23,10 +23,7 @@ const gdb::Dialect& dialect() {
 }
 
 Protocol protocol(const gdb::Settings& settings) {
-  return {
-      "gdb", &gdb::speaks, [settings](Session& session, Sink sink) -> std::unique_ptr<FrontEnd> {
-        return std::make_unique<gdb::RspFrontEnd>(session, std::move(sink), dialect(), settings);
-      }};
+  return gdb::protocol(settings, dialect());
 }
 
 } // namespace kdbg::lldb

@@ -95,21 +95,13 @@ Values read_shown(const Conversation& c, VcpuId vcpu) {
   return out;
 }
 
-std::uint64_t number(const Bytes& value) {
-  std::uint64_t out = 0;
-  for (std::size_t at = std::min<std::size_t>(value.size(), 8); at-- != 0;) {
-    out = out << 8 | std::to_integer<std::uint64_t>(value[at]);
-  }
-  return out;
-}
-
 /// The lines that a look at the top frame reads: lldb keeps them until the guest moves.
 std::string render_memory(const Conversation& c, VcpuId vcpu, const Values& values) {
   std::set<std::uint64_t> lines;
   const ArchInfo& arch = c.target().arch();
   for (RegisterId id : {arch.sp, arch.fp, arch.pc}) {
     if (const auto value = values.find(id); value != values.end()) {
-      lines.insert(number(value->second) & ~(line - 1));
+      lines.insert(gdb::low_bits(value->second) & ~(line - 1));
     }
   }
   std::string text;
@@ -129,12 +121,12 @@ std::string render_all(const Conversation& c) {
     const auto vcpu = static_cast<VcpuId>(i);
     ids += fmt::format("{}{:x}", i == 0 ? "" : ",", i + 1);
     const auto pc = c.session.execute(ReadRegister{vcpu, c.target().arch().pc});
-    if (pc) pcs += fmt::format("{}{:016x}", pcs.empty() ? "" : ",", number(*pc));
+    if (pc) pcs += fmt::format("{}{:016x}", pcs.empty() ? "" : ",", gdb::low_bits(*pc));
   }
   std::string text = fmt::format("threads:{};", ids);
   if (!pcs.empty()) text += fmt::format("thread-pcs:{};", pcs);
   if (c.target().vcpu_count() > 1) {
-    text += fmt::format("jstopinfo:{};", gdb::to_hex(gdb::bytes_of(stop_infos(c).dump())));
+    text += fmt::format("jstopinfo:{};", gdb::hex_of(stop_infos(c).dump()));
   }
   return text;
 }
@@ -149,7 +141,7 @@ std::string render(const Conversation& c, VcpuId vcpu, const Told& told, const s
   text += render_memory(c, vcpu, values);
   if (!told.reason.empty()) text += fmt::format("reason:{};", told.reason);
   if (!told.description.empty()) {
-    text += fmt::format("description:{};", gdb::to_hex(gdb::bytes_of(told.description)));
+    text += fmt::format("description:{};", gdb::hex_of(told.description));
   }
   return text;
 }

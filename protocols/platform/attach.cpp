@@ -66,7 +66,7 @@ Answer launch_server(Desk& desk, std::string_view) {
   const std::string& where = desk.host.where;
   constexpr std::string_view local = "unix:";
   if (where.starts_with(local)) {
-    const auto path = gdb::to_hex(gdb::bytes_of(std::string_view(where).substr(local.size())));
+    const auto path = gdb::hex_of(std::string_view(where).substr(local.size()));
     return say(fmt::format("pid:{};socket_name:{};", desk.host.pid, path));
   }
   return say(fmt::format("pid:{};port:{};", desk.host.pid, where.substr(where.rfind(':') + 1)));

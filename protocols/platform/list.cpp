@@ -14,21 +14,17 @@ namespace {
 using gdb::Answer;
 using gdb::say;
 
-std::string hex(std::string_view text) {
-  return gdb::to_hex(gdb::bytes_of(text));
-}
-
 Answer host_info(Desk& desk, std::string_view) {
   constexpr unsigned seconds = 30; ///< a machine that swaps, or the host that does
   return say(fmt::format("triple:{};ptrsize:8;endian:little;vm-page-size:4096;hostname:{};"
                          "watchpoint_exceptions_received:{};default_packet_timeout:{};",
-                         hex(desk.host.triple), hex(desk.host.name),
+                         gdb::hex_of(desk.host.triple), gdb::hex_of(desk.host.name),
                          desk.host.watch_before ? "before" : "after", seconds));
 }
 
 /// A client wants one; nothing is served from there.
 Answer working_folder(Desk&, std::string_view) {
-  return say(hex("/"));
+  return say(gdb::hex_of("/"));
 }
 
 /// lldb attaches by itself to each that is listed here. Which one is for the user to say.
@@ -73,13 +69,13 @@ Answer process_info(Desk& desk, std::string_view arguments) {
 
 Answer user_name(Desk& desk, std::string_view arguments) {
   const auto name = desk.machines.user_name(TRY(parse_decimal(arguments, "user id")));
-  if (name) return say(hex(*name));
+  if (name) return say(gdb::hex_of(*name));
   return Error{Code::bad_request, fmt::format("user {} has no name", arguments)};
 }
 
 Answer group_name(Desk& desk, std::string_view arguments) {
   const auto name = desk.machines.group_name(TRY(parse_decimal(arguments, "group id")));
-  if (name) return say(hex(*name));
+  if (name) return say(gdb::hex_of(*name));
   return Error{Code::bad_request, fmt::format("group {} has no name", arguments)};
 }
 

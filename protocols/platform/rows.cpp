@@ -10,10 +10,6 @@
 namespace kdbg::platform {
 namespace {
 
-std::string hex(std::string_view text) {
-  return gdb::to_hex(gdb::bytes_of(text));
-}
-
 Result<std::string> parse_text(std::string_view digits, std::string_view what) {
   constexpr std::size_t longest = 512; // bytes
   if (digits.size() > 2 * longest) {
@@ -94,16 +90,16 @@ Result<std::uint64_t> parse_decimal(std::string_view digits, std::string_view wh
 std::string render_row(const MachineInfo& machine) {
   const MachineRecord& record = machine.record;
   const ProcessOwner& owner = machine.owner;
-  std::string arguments = hex(record.name);
+  std::string arguments = gdb::hex_of(record.name);
   for (const std::string& argument : {machine.state, record.image}) {
-    arguments += "-" + hex(argument);
+    arguments += "-" + gdb::hex_of(argument);
   }
   for (const std::string& address : record.listen) {
-    arguments += "-" + hex(address);
+    arguments += "-" + gdb::hex_of(address);
   }
   return fmt::format("pid:{};ppid:{};uid:{};gid:{};euid:{};egid:{};name:{};args:{};triple:{};",
                      record.pid, owner.parent, owner.uid, owner.gid, owner.euid, owner.egid,
-                     hex(record.name), arguments, hex(record.triple));
+                     gdb::hex_of(record.name), arguments, gdb::hex_of(record.triple));
 }
 
 Result<Filter> parse_filter(std::string_view text) {

@@ -22,19 +22,21 @@ std::uint64_t number(ByteView value) {
   return out;
 }
 
+/// The tables that an address in this space is looked up in.
+Paging under(Paging paging, const Space& space) {
+  if (space.kind == Space::Kind::root) paging.ttbr0 = space.root;
+  return paging;
+}
+
 class Snapshot final : public PageTables {
 public:
   Snapshot(const Paging& paging, const GuestMemory& memory) : paging_(paging), memory_(memory) {}
   Result<Translation> translate(Address at) const override {
-    Paging paging = paging_;
-    if (at.space.kind == Space::Kind::root) paging.ttbr0 = at.space.root;
-    return walk(paging, memory_, at.value);
+    return walk(under(paging_, at.space), memory_, at.value);
   }
   std::uint64_t hole(Address at) const override {
-    Paging paging = paging_;
-    if (at.space.kind == Space::Kind::root) paging.ttbr0 = at.space.root;
     std::uint64_t size = 0;
-    std::ignore = walk(paging, memory_, at.value, Detail::none, &size);
+    std::ignore = walk(under(paging_, at.space), memory_, at.value, Detail::none, &size);
     return size;
   }
 
@@ -219,9 +221,7 @@ Result<Translation> Arm64Cpu::translate(Address at) {
     out.physical = GuestPhys{at.value};
     return out;
   }
-  Paging now = TRY(paging());
-  if (at.space.kind == Space::Kind::root) now.ttbr0 = at.space.root;
-  return walk(now, memory_, at.value, Detail::none);
+  return walk(under(TRY(paging()), at.space), memory_, at.value, Detail::none);
 }
 
 Result<std::unique_ptr<PageTables>> Arm64Cpu::page_tables() {

@@ -9,18 +9,20 @@ namespace {
 
 constexpr std::uint64_t walked_by[] = {core_pc, csr(Csr::satp)};
 
+/// The tables that an address in this space is looked up in.
+std::uint64_t under(std::uint64_t satp, const Space& space) {
+  return space.kind == Space::Kind::root ? with_root(satp, space.root) : satp;
+}
+
 class Snapshot final : public PageTables {
 public:
   Snapshot(std::uint64_t satp, const GuestMemory& memory) : satp_(satp), memory_(memory) {}
   Result<Translation> translate(Address at) const override {
-    const bool named = at.space.kind == Space::Kind::root;
-    return walk(named ? with_root(satp_, at.space.root) : satp_, memory_, at.value);
+    return walk(under(satp_, at.space), memory_, at.value);
   }
   std::uint64_t hole(Address at) const override {
-    const bool named = at.space.kind == Space::Kind::root;
     std::uint64_t size = 1u << 12; // nothing is known of a reserved mode
-    std::ignore = walk(named ? with_root(satp_, at.space.root) : satp_, memory_, at.value,
-                       Detail::none, &size);
+    std::ignore = walk(under(satp_, at.space), memory_, at.value, Detail::none, &size);
     return size;
   }
 
@@ -48,9 +50,7 @@ Result<Translation> RiscvCpu::translate(Address at) {
     out.physical = GuestPhys{at.value};
     return out;
   }
-  std::uint64_t satp = TRY(get(csr(Csr::satp)));
-  if (at.space.kind == Space::Kind::root) satp = with_root(satp, at.space.root);
-  return walk(satp, memory_, at.value, Detail::none);
+  return walk(under(TRY(get(csr(Csr::satp))), at.space), memory_, at.value, Detail::none);
 }
 
 Result<std::unique_ptr<PageTables>> RiscvCpu::page_tables() {

@@ -184,6 +184,16 @@ Result<std::uint64_t> X86Cpu::root() {
   return (sregs_->cr0 & cr0_pg) != 0 ? sregs_->cr3 : ~std::uint64_t{0};
 }
 
+namespace {
+
+/// The tables that an address in this space is looked up in.
+Paging under(Paging paging, const Space& space) {
+  if (space.kind == Space::Kind::root) paging.cr3 = space.root;
+  return paging;
+}
+
+} // namespace
+
 Result<Translation> X86Cpu::translate(Address at) {
   if (at.space.kind == Space::Kind::physical) {
     Translation out;
@@ -191,9 +201,8 @@ Result<Translation> X86Cpu::translate(Address at) {
     return out;
   }
   TRY(load_sregs());
-  Paging paging{sregs_->cr0, sregs_->cr3, sregs_->cr4, sregs_->efer};
-  if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
-  return walk(paging, memory_, at.value, Detail::none);
+  const Paging paging{sregs_->cr0, sregs_->cr3, sregs_->cr4, sregs_->efer};
+  return walk(under(paging, at.space), memory_, at.value, Detail::none);
 }
 
 namespace {
@@ -202,15 +211,11 @@ class Snapshot final : public PageTables {
 public:
   Snapshot(const Paging& paging, const GuestMemory& memory) : paging_(paging), memory_(memory) {}
   Result<Translation> translate(Address at) const override {
-    Paging paging = paging_;
-    if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
-    return walk(paging, memory_, at.value);
+    return walk(under(paging_, at.space), memory_, at.value);
   }
   std::uint64_t hole(Address at) const override {
-    Paging paging = paging_;
-    if (at.space.kind == Space::Kind::root) paging.cr3 = at.space.root;
     std::uint64_t size = 0;
-    std::ignore = walk(paging, memory_, at.value, Detail::none, &size);
+    std::ignore = walk(under(paging_, at.space), memory_, at.value, Detail::none, &size);
     return size;
   }
 

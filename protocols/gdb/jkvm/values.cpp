@@ -2,6 +2,7 @@
 
 #include "adapter/commands.hpp"
 #include "protocols/gdb/stop_reply.hpp"
+#include "protocols/gdb/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,14 +19,6 @@ constexpr std::pair<std::string_view, TableKind> tables[] = {{"idt", TableKind::
                                                              {"gdt", TableKind::gdt},
                                                              {"ldt", TableKind::ldt},
                                                              {"tss", TableKind::tss}};
-
-std::uint64_t low_bits(const Bytes& bytes) {
-  std::uint64_t value = 0;
-  for (std::size_t i = std::min<std::size_t>(bytes.size(), 8); i-- > 0;) {
-    value = value << 8 | std::to_integer<std::uint64_t>(bytes[i]);
-  }
-  return value;
-}
 
 } // namespace
 

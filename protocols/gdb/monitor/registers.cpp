@@ -47,12 +47,7 @@ Result<std::optional<std::uint64_t>> read_named(Conversation& c, std::string_vie
                                   [&](const RegisterInfo& info) { return info.name == name; });
   if (found == table.end()) return std::optional<std::uint64_t>{};
   const auto id = static_cast<RegisterId>(found - table.begin());
-  const Bytes bytes = TRY(c.session.execute(ReadRegister{c.general, id}));
-  std::uint64_t value = 0;
-  for (std::size_t i = std::min<std::size_t>(bytes.size(), 8); i-- > 0;) {
-    value = value << 8 | std::to_integer<std::uint64_t>(bytes[i]);
-  }
-  return std::optional(value);
+  return std::optional(low_bits(TRY(c.session.execute(ReadRegister{c.general, id}))));
 }
 
 /// Where code is fetched.
