@@ -43,13 +43,13 @@ Answer insert(Conversation& c, std::string_view arguments) {
   const bool watches = can.hardware_watch || can.stepped_watch ||
                        (can.protected_watch && point.kind == PointKind::write);
   if (is_watch(point.kind) && !watches) return say_unknown();
-  TRY(c.session.execute(InsertPoint{c.general, point}));
+  if (!c.session.keeps_points()) TRY(c.session.execute(InsertPoint{c.general, point}));
   return say_ok();
 }
 
 Answer remove(Conversation& c, std::string_view arguments) {
   const Point point = TRY(parse_point(c, arguments));
-  TRY(c.session.execute(RemovePoint{point}));
+  if (!c.session.keeps_points()) TRY(c.session.execute(RemovePoint{point}));
   return say_ok();
 }
 

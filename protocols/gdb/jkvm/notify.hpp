@@ -1,6 +1,6 @@
 #pragma once
 /// Events as `%Kvm:{…}` notifications, for clients that asked for them.
-#include "adapter/stop.hpp"
+#include "adapter/session.hpp"
 #include "protocols/gdb/jkvm/json.hpp"
 
 namespace kdbg::gdb::jkvm {
@@ -12,7 +12,8 @@ using Subscription = std::uint32_t;
 Result<Subscription> parse_subscription(const Json& names);
 Json subscription(Subscription wanted);
 
-/// The notification's payload; nothing when it is not wanted.
-std::optional<std::string> notification(Subscription wanted, const Event& event);
+/// The notification's payload; nothing when it is not wanted. The session knows clients' names.
+std::optional<std::string>
+notification(Subscription wanted, const Event& event, const Session& session);
 
 } // namespace kdbg::gdb::jkvm
