@@ -37,7 +37,11 @@ public:
   std::string run() {
     while (!done_) {
       lldb::SBEvent event;
-      // LLDB's events first: a request is answered in the state that they tell of
+      // the server's news first, then LLDB's events: a request is answered in the state that they
+      // tell of
+      while (auto news = inbox_.take_news()) {
+        session_.on_news(news->event);
+      }
       while (!done_ && session_.listener.GetNextEvent(event)) {
         session_.on_process_event(event);
       }

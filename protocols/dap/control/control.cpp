@@ -51,6 +51,11 @@ Result<Json> Control::ask(std::string_view name, const Json& arguments) {
   return json;
 }
 
+Status Control::detach() {
+  const std::string answer = TRY(exchange("D"));
+  return answer == "OK" ? Status(Done{}) : Error{Code::bad_request, "detach: " + answer};
+}
+
 Result<std::string> Control::exchange(std::string_view packet) {
   {
     const std::lock_guard lock(mutex_);

@@ -29,6 +29,9 @@ public:
   /// for ten seconds, else bad_request with its sentence.
   Result<Json> ask(std::string_view name, const Json& arguments = Json::object());
 
+  /// The guest goes on without this client's points, unless somebody else has run control.
+  Status detach();
+
 private:
   Control(int socket, Listener listener) : socket_(socket), listener_(std::move(listener)) {}
   Result<std::string> exchange(std::string_view packet);

@@ -95,13 +95,63 @@ struct Disconnect {
   static void after_reply(Session& session) { session.client.tell("terminated"); }
 };
 
+struct Terminate {
+  static constexpr std::string_view command = "terminate";
+  using Args = Nothing;
+  using Body = Nothing;
+  static void declare(Json& capabilities) { capabilities["supportsTerminateRequest"] = true; }
+  static Result<Body> run(Session& session, const Args&) {
+    TRY(session.terminate());
+    return Nothing{};
+  }
+};
+
+/// Its `arguments`, those of a new launch, are not looked at: it is the same machine.
+struct Restart {
+  static constexpr std::string_view command = "restart";
+  using Args = Nothing;
+  using Body = Nothing;
+  static void declare(Json& capabilities) { capabilities["supportsRestartRequest"] = true; }
+  static Result<Body> run(Session& session, const Args&) {
+    TRY(session.restart());
+    return Nothing{};
+  }
+};
+
+/// Requests wait only for those before them; one that is under way is soon done.
+struct Cancel {
+  static constexpr std::string_view command = "cancel";
+  struct Args {
+    std::optional<std::int64_t> request;
+    std::optional<std::string> progress;
+    static constexpr auto fields() {
+      return std::tuple{optional("requestId", &Args::request),
+                        optional("progressId", &Args::progress)};
+    }
+  };
+  using Body = Nothing;
+  static void declare(Json& capabilities) { capabilities["supportsCancelRequest"] = true; }
+  static Result<Body> run(Session& session, const Args& args) {
+    const auto withdrawn = args.request ? session.inbox.withdraw(*args.request) : std::nullopt;
+    if (withdrawn) {
+      session.client.refuse(withdrawn->seq, withdrawn->command, {Code::bad_request, "cancelled"});
+    }
+    return Nothing{};
+  }
+};
+
 } // namespace
 
 std::span<const RequestRow> lifecycle_requests() {
   static constexpr RequestRow rows[] = {
-      row<Initialize>(Phase::fresh),         row<Begin<true>>(Phase::initialized),
-      row<Begin<false>>(Phase::initialized), row<ConfigurationDone>(),
+      row<Initialize>(Phase::fresh),
+      row<Begin<true>>(Phase::initialized),
+      row<Begin<false>>(Phase::initialized),
+      row<ConfigurationDone>(),
       row<Disconnect>(Phase::fresh),
+      row<Terminate>(),
+      row<Restart>(),
+      row<Cancel>(Phase::fresh),
   };
   return rows;
 }

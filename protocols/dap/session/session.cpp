@@ -1,9 +1,8 @@
 #include "protocols/dap/session/session.hpp"
 
 #include "protocols/dap/control/dial.hpp"
-#include "protocols/dap/session/stop_text.hpp"
+#include "protocols/dap/control/follower.hpp"
 
-#include <lldb/API/SBEvent.h>
 #include <lldb/API/SBModule.h>
 
 #include <unistd.h>
@@ -49,7 +48,8 @@ Status Session::begin(const StartArguments& given, bool launch) {
   if (launch) guest_ = TRY(GuestProcess::start(run_arguments(arguments)));
   TRY(open_connections());
   TRY(create_target());
-  TRY(connect_lldb());
+  const Json state = TRY(control->ask("vcpus"));
+  TRY(begin_from(state));
   phase = Phase::configuring;
   return Done{};
 }
@@ -65,6 +65,12 @@ Status Session::open_connections() {
   if (socket < 0) return Error{Code::bad_request, "server is missing: HOST:PORT or unix:PATH"};
   control = TRY(Control::open(socket, {[this](Json event) { inbox.put(News{std::move(event)}); },
                                        [this](std::string why) { inbox.put(ServerLeft{why}); }}));
+  Json hello = {
+      {"name", client.traits.name.empty() ? "DAP client" : client.traits.name.substr(0, 80)}};
+  if (!arguments.role.empty()) hello["role"] = arguments.role;
+  if (inherited_.observe) hello["role"] = "observe";
+  const Json told = TRY(control->ask("hello", hello));
+  TRY(make_follower(lldb_socket_, told.value("pairing", "")));
   const Json events = {"stopped", "resumed", "memory-changed", "points-changed", "console"};
   TRY(control->ask("subscribe", {{"events", events}}));
   return Done{};
@@ -84,9 +90,21 @@ Status Session::create_target() {
   return Done{};
 }
 
+/// A guest that runs is not stopped to be looked at: LLDB comes in at its next stop.
+Status Session::begin_from(const Json& state) {
+  running_ = state.value("running", false);
+  if (!running_) return connect_lldb();
+  if (!arguments.stop_on_entry.value_or(false)) return Done{};
+  TRY(control->ask("interrupt"));
+  pausing_ = true;
+  return Done{};
+}
+
 Status Session::connect_lldb() {
+  if (process.IsValid()) return Done{};
   lldb::SBError error;
   const std::string url = fmt::format("fd://{}", std::exchange(lldb_socket_, -1));
+  lldb_moves_ = true; // until it tells of its first stop
   process = target.ConnectRemote(listener, url.c_str(), "gdb-remote", error);
   if (error.Fail()) return Error{Code::closed, "lldb cannot connect: " + text_of(error)};
   return Done{};
@@ -94,127 +112,57 @@ Status Session::connect_lldb() {
 
 Status Session::configured() {
   phase = Phase::debugging;
-  if (launched && !arguments.stop_on_entry.value_or(false)) {
-    stop_to_tell_ = false;
-    return drive([&]() -> Status {
-      const lldb::SBError error = process.Continue();
-      if (error.Fail()) return Error{Code::bad_request, text_of(error)};
-      return Done{};
-    });
-  }
-  if (!running_ && stop_to_tell_) tell_stopped();
-  return Done{};
+  if (running_) return Done{};
+  if (launched && !arguments.stop_on_entry.value_or(false)) return go_on();
+  return tell_present_stop();
 }
 
 void Session::leave(bool terminate, bool suspend) {
   phase = Phase::over;
-  if (guest_ && !terminate) guest_->let_go();
-  if (process.IsValid()) process.Detach(suspend);
-  control.reset();
-  guest_.reset();
-}
-
-void Session::on_process_event(const lldb::SBEvent& event) {
-  if (!lldb::SBProcess::EventIsProcessEvent(event)) return;
-  if ((event.GetType() & lldb::SBProcess::eBroadcastBitStateChanged) == 0) return;
-  if (lldb::SBProcess::GetRestartedFromEvent(event)) return;
-  switch (lldb::SBProcess::GetStateFromEvent(event)) {
-  case lldb::eStateStopped:
-    running_ = false;
-    if (phase == Phase::debugging) tell_stopped();
-    break;
-  case lldb::eStateRunning:
-    running_ = true;
-    forget_handles();
-    if (phase == Phase::debugging && !std::exchange(implied_, false)) {
-      client.tell("continued", {{"threadId", 1}, {"allThreadsContinued", true}});
-    }
-    break;
-  case lldb::eStateExited:
-  case lldb::eStateDetached:
-    on_server_left("the server has ended the session");
-    break;
-  default:
-    break;
+  if (!control) return;
+  if (terminate) {
+    if (!guest_) ignore(control->ask("powerOff"));
+    return guest_.reset();
   }
+  if (guest_) guest_->let_go();
+  if (suspend && running_) ignore(control->ask("interrupt"));
+  // a guest that this client has not moved stands for somebody else
+  if (!suspend && !running_ && moved_) ignore(control->detach());
 }
 
-void Session::on_news(const Json& event) {
-  const std::string name = event.value("event", "");
-  if (name == "console") client.print("stdout", event.value("text", ""));
-}
-
-void Session::on_server_left(const std::string& why) {
-  if (phase == Phase::over || phase == Phase::fresh) return;
-  if (phase != Phase::initialized) {
-    client.print("important", why + "\n");
-    const auto code = guest_ ? guest_->ended() : std::nullopt;
-    if (code) client.tell("exited", {{"exitCode", *code}});
-    client.tell("terminated");
-  }
-  phase = Phase::over;
-}
-
-Status Session::stopped() const {
-  if (phase == Phase::fresh || phase == Phase::initialized) {
-    return Error{Code::closed, "no guest: launch or attach comes first"};
-  }
-  if (phase == Phase::over) return Error{Code::closed, "the guest is gone"};
-  if (running_) return Error{Code::running, "the guest runs: pause it first"};
+Status Session::terminate() {
+  TRY(control->ask("powerOff"));
   return Done{};
 }
 
-Result<lldb::SBThread> Session::thread(std::int32_t id) {
-  TRY(stopped());
-  lldb::SBThread found = process.GetThreadByID(static_cast<lldb::tid_t>(id));
-  if (id > 0 && found.IsValid()) return found;
-  return Error{Code::bad_request, fmt::format("threadId {} does not exist: there are {} threads",
-                                              id, process.GetNumThreads())};
-}
-
-Result<lldb::SBFrame> Session::frame(std::int32_t id) {
-  TRY(stopped());
-  const FrameRef* const ref = TRY(frames.find(id, "frameId"));
-  lldb::SBFrame found = process.GetThreadByID(ref->thread).GetFrameAtIndex(ref->index);
-  if (found.IsValid()) return found;
-  return Error{Code::bad_request, fmt::format("frameId {} is gone", id)};
-}
-
-lldb::SBFrame Session::selected_frame() {
-  return process.GetSelectedThread().GetSelectedFrame();
-}
-
-Status Session::pause() {
-  if (!running_) return Done{};
-  pausing_ = true;
-  process.SendAsyncInterrupt();
+Status Session::restart() {
+  if (!running_) return start_anew();
+  TRY(control->ask("interrupt"));
+  then_ = [this] {
+    const Status begun = start_anew();
+    if (!begun) client.print("important", fmt::format("restart: {}\n", begun.error().what));
+    return bool(begun);
+  };
   return Done{};
 }
 
-Status Session::before_move() {
+Status Session::start_anew() {
+  TRY(control->ask("reset"));
   forget_handles();
-  implied_ = true;
-  return Done{};
+  follow(); // LLDB asks again how the guest stands
+  latest_stop_ = nullptr;
+  if (!process.IsValid()) TRY(connect_lldb());
+  TRY(settle());
+  if (!arguments.stop_on_entry.value_or(false)) return go_on();
+  return tell_present_stop();
 }
 
-void Session::after_move(bool moved) {
-  if (moved) {
-    running_ = true;
-  } else {
-    implied_ = false;
-  }
-}
-
-void Session::tell_stopped() {
-  stop_to_tell_ = false;
-  const lldb::SBThread thread = thread_to_look_at(process);
-  process.SetSelectedThread(thread);
-  client.tell("stopped", stopped_body(thread, std::exchange(pausing_, false)));
-}
-
-void Session::forget_handles() {
-  frames.clear();
-  groups.clear();
+Status Session::go_on() {
+  return drive([this]() -> Status {
+    const lldb::SBError error = process.Continue();
+    if (error.Fail()) return Error{Code::bad_request, text_of(error)};
+    return Done{};
+  });
 }
 
 } // namespace kdbg::dap

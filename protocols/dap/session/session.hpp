@@ -47,43 +47,46 @@ public:
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // --- coming and going
+  // --- coming and going (session.cpp)
   Status begin(const StartArguments& arguments, bool launch);
   /// The client has set its first points.
   Status configured();
+  /// How the guest is left: ended, standing, or, with neither, running if this client is who had
+  /// moved it.
   void leave(bool terminate, bool suspend);
+  /// Ends the guest; the client is told when it has ended.
+  Status terminate();
+  /// The machine starts anew; points stay.
+  Status restart();
 
-  // --- what happens (loop.cpp calls these)
+  // --- what happens (run.cpp)
   void on_process_event(const lldb::SBEvent& event);
   void on_news(const Json& event);
   void on_server_left(const std::string& why);
 
-  // --- for requests
-  /// running when the guest runs (a request that needs it stopped), closed when there is none.
-  Status stopped() const;
+  // --- for requests that move the guest (run.cpp)
+  /// Takes run control, then lets `move` make LLDB resume the guest. `then` is asked at the end of
+  /// that move, ahead of the client: true when it has begun another one.
+  Status drive(const std::function<Status()>& move, std::function<bool()> then = {});
+  Status pause();
+  bool running() const { return running_; }
+
+  // --- for requests that look
+  /// running when the guest runs (for a request that needs it stopped), closed when there is none.
+  /// LLDB stands still, too, when this has succeeded.
+  Status stopped();
   /// The thread that a client means; bad_request when there is none, running while the guest runs.
   Result<lldb::SBThread> thread(std::int32_t id);
   Result<lldb::SBFrame> frame(std::int32_t id);
   /// The frame to look at when the client names none.
   lldb::SBFrame selected_frame();
-  /// Runs `move`, which makes LLDB resume the guest.
-  template <class Move>
-  Status drive(Move&& move) {
-    TRY(stopped());
-    TRY(before_move());
-    Status moved = move();
-    after_move(bool(moved));
-    return moved;
-  }
-  Status pause();
-  bool running() const { return running_; }
 
   Inbox& inbox;
   Client& client;
   lldb::SBDebugger debugger;
   lldb::SBListener listener;
   lldb::SBTarget target;
-  lldb::SBProcess process;
+  lldb::SBProcess process; ///< invalid while LLDB has yet to connect: the guest has not stood still
   std::unique_ptr<Control> control;
   Phase phase = Phase::fresh;
   Handles<FrameRef> frames;
@@ -92,22 +95,34 @@ public:
   bool launched = false;
 
 private:
+  // session.cpp
   Status open_connections();
-  Status connect_lldb();
   Status create_target();
-  Status before_move();
-  void after_move(bool moved);
-  void tell_stopped();
+  Status connect_lldb();
+  Status begin_from(const Json& state);
+  Status start_anew();
+  // run.cpp
+  Status settle();
+  Status go_on();
+  Status tell_present_stop();
+  void on_lldb_stopped();
+  void on_resumed(const Json& event);
+  void on_stopped(const Json& event);
+  void follow();
   void forget_handles();
+  void tell_own_stop();
+  void tell_others_stop(const Json& event);
 
   Inherited inherited_;
   std::optional<GuestProcess> guest_;
-  int lldb_socket_ = -1; ///< until LLDB has it
-  bool running_ = false;
-  bool implied_ = false; ///< the next `continued` follows from a request's response
-  bool pausing_ = false; ///< this client asked for the next stop
-  bool stop_to_tell_ =
-      true; ///< a stop that the client has not been told of: it is still configuring
+  int lldb_socket_ = -1;    ///< until LLDB has it
+  bool running_ = false;    ///< as the client has been told
+  bool driving_ = false;    ///< a move of this client's is under way
+  bool lldb_moves_ = false; ///< LLDB has resumed, and has not told of a stop yet
+  bool moved_ = false;      ///< this client has moved or paused the guest
+  bool pausing_ = false;    ///< this client asked for the next stop
+  Json latest_stop_;        ///< the server's news of it; null for one that only LLDB tells
+  std::function<bool()> then_;
 };
 
 } // namespace kdbg::dap

@@ -28,6 +28,17 @@ std::optional<Item> Inbox::take() {
   return item;
 }
 
+std::optional<News> Inbox::take_news() {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(items_.begin(), items_.end(), [](const Item& one) {
+    return std::holds_alternative<News>(one);
+  });
+  if (found == items_.end()) return {};
+  News news = std::move(*std::get_if<News>(&*found));
+  items_.erase(found);
+  return news;
+}
+
 std::optional<Request> Inbox::withdraw(std::int64_t seq) {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(items_.begin(), items_.end(), [&](const Item& one) {

@@ -34,6 +34,8 @@ public:
   /// `pause` and `cancel` go ahead of requests that wait.
   void put(Item item);
   std::optional<Item> take();
+  /// The next news, ahead of all that waits.
+  std::optional<News> take_news();
   /// Takes a request that waits out of the line.
   std::optional<Request> withdraw(std::int64_t seq);
   /// How many requests wait.
