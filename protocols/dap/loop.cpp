@@ -78,7 +78,7 @@ private:
     if (session_.phase == Phase::over && request.command != "disconnect") {
       return Error{Code::closed, fmt::format("{}: the session is over", request.command)};
     }
-    return row->run(session_, request.arguments);
+    return row->run(session_, request);
   }
 
   void deal(Malformed& message) { client_.refuse(message.seq, message.command, message.error); }

@@ -1,13 +1,7 @@
 // The way of every session: start, stop somewhere, look, step, go on, leave.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Server, demo, source, using } from './session.mjs';
-
-const lineOf = (text) => readFileSync(source, 'utf8').split('\n').findIndex((line) => line.includes(text)) + 1;
-const breakAt = (session, text) => session.setBreakpointsRequest({
-  source: { path: source }, breakpoints: [{ line: lineOf(text) }],
-});
+import { breakAt, lineOf, source, together, using } from './session.mjs';
 
 test('a launched guest stops at its entry', using(async (session) => {
   const body = await session.stop(() => session.launchDemo({ stopOnEntry: true }));
@@ -58,15 +52,8 @@ test('pause stops a running guest, and threads are told while it runs', using(as
   await session.continueRequest({ threadId: 1 });
 }));
 
-test('attaching to a stopped guest moves nothing', async () => {
-  const server = await Server.start();
-  try {
-    await using(async (session) => {
-      const body = await session.stop(() => session.begin('attach', { server: server.address, program: demo }));
-      assert.equal(body.allThreadsStopped, true);
-      assert.equal((await session.top(body.threadId)).instructionPointerReference, '0x100000');
-    })();
-  } finally {
-    server.stop();
-  }
-});
+test('attaching to a stopped guest moves nothing', together(1, async (server, [session]) => {
+  const body = await session.stop(() => session.attachTo(server));
+  assert.equal(body.allThreadsStopped, true);
+  assert.equal((await session.top(body.threadId)).instructionPointerReference, '0x100000');
+}));

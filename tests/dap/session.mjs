@@ -1,6 +1,6 @@
 // A client of kvmdbg-dap whose every message is held against the protocol's schema.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -90,6 +90,10 @@ export class Session extends testsupport.DebugClient {
     return this.begin('launch', { program: demo, cpus: 2, ...args }, configure);
   }
 
+  attachTo(server, args = {}) {
+    return this.begin('attach', { server: server.address, program: demo, ...args });
+  }
+
   async top(threadId) {
     return (await this.stackTraceRequest({ threadId, levels: 1 })).body.stackFrames[0];
   }
@@ -105,19 +109,47 @@ export class Session extends testsupport.DebugClient {
   }
 }
 
-/** Runs a case with a session; it fails also for messages that the schema does not allow. */
+/** The number of the line of the demo's source that holds `text`. */
+export const lineOf = (text) => readFileSync(source, 'utf8').split('\n').findIndex((line) => line.includes(text)) + 1;
+
+export const breakAt = (session, ...lines) => session.setBreakpointsRequest({
+  source: { path: source }, breakpoints: lines.map((one) => (typeof one === 'string' ? { line: lineOf(one) } : one)),
+});
+
+/** Disconnects; fails for a bad exit and for messages that the schema does not allow. */
+async function finish(session) {
+  await Promise.race([session.disconnectRequest({}).catch(() => {}), pause(5000)]);
+  const code = await Promise.race([session.ended, pause(5000, 'still runs')]);
+  if (code !== 0) throw new Error(`kvmdbg-dap: ${code}: ${session.stderr}`);
+  if (session.wrong.length) throw new Error(session.wrong.join('\n'));
+}
+
+/** Runs a case with a session. */
 export function using(action, ...words) {
   return async () => {
     const session = new Session(...words);
     await session.start();
     try {
       await action(session);
-      await Promise.race([session.disconnectRequest({}).catch(() => {}), pause(5000)]);
-      const code = await Promise.race([session.ended, pause(5000, 'still runs')]);
-      if (code !== 0) throw new Error(`kvmdbg-dap: ${code}: ${session.stderr}`);
-      if (session.wrong.length) throw new Error(session.wrong.join('\n'));
+      await finish(session);
     } finally {
       session.process.kill('SIGKILL');
+    }
+  };
+}
+
+/** Runs a case with a server and several sessions; each attaches when it likes. */
+export function together(count, action, ...words) {
+  return async () => {
+    const server = await Server.start(...words);
+    const sessions = Array.from({ length: count }, () => new Session());
+    try {
+      for (const session of sessions) await session.start();
+      await action(server, sessions);
+      for (const session of sessions) await finish(session);
+    } finally {
+      for (const session of sessions) session.process?.kill('SIGKILL');
+      server.stop();
     }
   };
 }
@@ -130,7 +162,7 @@ export class Server {
     const path = join(server.folder, 'socket');
     server.address = `unix:${path}`;
     server.log = '';
-    server.process = spawn(programs.server, ['run', '--listen', server.address, '--console', 'none', ...words, demo]);
+    server.process = spawn(programs.server, ['run', '--listen', server.address, '--console', 'none', '--cpus', '2', ...words, demo]);
     server.process.stderr.on('data', (data) => { server.log += data; });
     for (let tries = 0; ; ++tries) {
       const socket = connect(path);

@@ -5,9 +5,9 @@
 namespace kdbg::dap {
 namespace {
 
-std::array<std::span<const RequestRow>, 5> all_lists() {
-  return {lifecycle_requests(), running_requests(), breakpoint_requests(), stack_requests(),
-          variable_requests()};
+std::array<std::span<const RequestRow>, 6> all_lists() {
+  return {lifecycle_requests(), running_requests(),  breakpoint_requests(),
+          stack_requests(),     variable_requests(), server_requests()};
 }
 
 } // namespace

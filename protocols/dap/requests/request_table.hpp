@@ -19,7 +19,7 @@ struct Nothing {
 struct RequestRow {
   std::string_view command;
   Phase from; ///< refused before
-  Result<Json> (*run)(Session&, const Json& arguments);
+  Result<Json> (*run)(Session&, const Request&);
   void (*after_reply)(Session&);
   void (*declare)(Json& capabilities);
 };
@@ -38,8 +38,8 @@ constexpr RequestRow row(Phase from = Phase::configuring) {
   RequestRow made{};
   made.command = R::command;
   made.from = from;
-  made.run = [](Session& session, const Json& json) -> Result<Json> {
-    const auto arguments = TRY(read<typename R::Args>(json, ""));
+  made.run = [](Session& session, const Request& request) -> Result<Json> {
+    const auto arguments = TRY(read<typename R::Args>(request.arguments, ""));
     auto body = TRY(R::run(session, arguments));
     if constexpr (std::is_same_v<decltype(body), Nothing>) return Json(nullptr);
     return write(body);
@@ -59,6 +59,7 @@ std::span<const RequestRow> running_requests();
 std::span<const RequestRow> breakpoint_requests();
 std::span<const RequestRow> stack_requests();
 std::span<const RequestRow> variable_requests();
+std::span<const RequestRow> server_requests();
 
 /// nullptr when there is none.
 const RequestRow* find_request(std::string_view command);

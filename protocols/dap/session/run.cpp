@@ -12,7 +12,7 @@ namespace kdbg::dap {
 
 Status Session::drive(const std::function<Status()>& move, std::function<bool()> then) {
   TRY(stopped());
-  if (!driving_) TRY(control->ask("drive"));
+  if (!driving_) TRY(take_drive());
   forget_handles();
   latest_stop_ = nullptr;
   driving_ = lldb_moves_ = running_ = moved_ = true;
@@ -24,6 +24,16 @@ Status Session::drive(const std::function<Status()>& move, std::function<bool()>
   driving_ = lldb_moves_ = running_ = false;
   ignore(control->ask("rest"));
   return moved;
+}
+
+Status Session::take_drive() {
+  auto taken = control->ask("drive");
+  if (taken) return Done{};
+  Error error = taken.error();
+  if (error.what.find("run control") != error.what.npos) {
+    error.what += "; the request kvmdbg/takeControl takes it";
+  }
+  return error;
 }
 
 Status Session::pause() {

@@ -103,6 +103,7 @@ private:
   Status start_anew();
   // run.cpp
   Status settle();
+  Status take_drive();
   Status go_on();
   Status tell_present_stop();
   void on_lldb_stopped();
