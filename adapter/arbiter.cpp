@@ -14,6 +14,10 @@ std::uint32_t number(ClientId id) {
 constexpr std::size_t long_value = 64;
 constexpr std::size_t stops_kept = 256;
 
+auto of(ClientId id) {
+  return [id](const Wish& wish) { return wish.client == id; };
+}
+
 Error still_running() {
   return Error{Code::running, "the guest is running; interrupt it first"};
 }
@@ -48,7 +52,7 @@ void Arbiter::leave(ClientId id) {
     trace_.note(fmt::format("client {} left a point behind: {}", number(id), removed.error().what));
   }
   for (auto it = owners_.begin(); it != owners_.end();) {
-    std::erase(it->second, id);
+    std::erase_if(it->second, of(id));
     it = it->second.empty() ? owners_.erase(it) : std::next(it);
   }
   tell(ClientLeft{id});
@@ -58,7 +62,10 @@ std::vector<PointState> Arbiter::points() const {
   auto points = target_.points();
   for (PointState& state : points) {
     const auto found = owners_.find(state.point);
-    if (found != owners_.end()) state.owners = found->second;
+    if (found == owners_.end()) continue;
+    for (const Wish& wish : found->second) {
+      state.owners.push_back(wish.client);
+    }
   }
   return points;
 }
@@ -73,7 +80,7 @@ std::vector<ClientInfo> Arbiter::clients() const {
   for (const auto& [id, member] : clients_) {
     ClientInfo info{id, member.name(), 0, driver_ == id};
     for (const auto& [point, owners] : owners_) {
-      info.points += std::find(owners.begin(), owners.end(), id) != owners.end() ? 1 : 0;
+      info.points += std::any_of(owners.begin(), owners.end(), of(id)) ? 1 : 0;
     }
     list.push_back(std::move(info));
   }
@@ -85,6 +92,7 @@ Status Arbiter::admit(ClientId id, Access access) const {
     return Error{Code::closed, fmt::format("client {} has left", number(id))};
   }
   switch (access) {
+  case Access::points:
   case Access::observe:
     return Done{}; // the target itself refuses what needs a stopped guest
   case Access::change:
@@ -100,27 +108,30 @@ Status Arbiter::admit(ClientId id, Access access) const {
   return Done{};
 }
 
-Status Arbiter::insert(ClientId id, VcpuId vcpu, const Point& point) {
-  auto found = owners_.find(point);
-  if (found == owners_.end()) {
-    TRY(target_.insert(vcpu, point));
-    owners_.emplace(point, std::vector{id});
-    tell(PointsChanged{id}, id);
-    return Done{};
-  }
-  auto& owners = found->second;
+Status Arbiter::insert(ClientId id, VcpuId vcpu, const Point& point, const Rule& rule) {
+  const auto found = owners_.find(point);
+  std::vector<Wish> wishes = found == owners_.end() ? std::vector<Wish>{} : found->second;
+  const auto mine = std::find_if(wishes.begin(), wishes.end(), of(id));
   // RSP wants inserts to be idempotent: a client counts once however often it asks.
-  if (std::find(owners.begin(), owners.end(), id) == owners.end()) {
-    owners.push_back(id);
-    tell(PointsChanged{id}, id);
+  if (mine != wishes.end() && mine->rule == rule) return Done{};
+  if (mine != wishes.end()) {
+    mine->rule = rule;
+  } else {
+    wishes.push_back({id, rule});
   }
+  if (found == owners_.end()) TRY(target_.insert(vcpu, point));
+  if (auto agreed = target_.agree(point, wishes); !agreed) {
+    if (found == owners_.end()) ignore(target_.remove(point)); // the first failure is told
+    return agreed;
+  }
+  owners_[point] = std::move(wishes);
+  tell(PointsChanged{id}, id);
   return Done{};
 }
 
 Status Arbiter::remove(ClientId id, const Point& point) {
   auto found = owners_.find(point);
-  if (found == owners_.end() ||
-      std::find(found->second.begin(), found->second.end(), id) == found->second.end()) {
+  if (found == owners_.end() || std::none_of(found->second.begin(), found->second.end(), of(id))) {
     return Error{Code::bad_request,
                  fmt::format("client {} has no {}", number(id), describe(point))};
   }
@@ -128,7 +139,10 @@ Status Arbiter::remove(ClientId id, const Point& point) {
     TRY(target_.remove(point));
     owners_.erase(found);
   } else {
-    std::erase(found->second, id);
+    std::vector<Wish> wishes = found->second;
+    std::erase_if(wishes, of(id));
+    TRY(target_.agree(point, wishes));
+    found->second = std::move(wishes);
   }
   tell(PointsChanged{id}, id);
   return Done{};
@@ -137,7 +151,7 @@ Status Arbiter::remove(ClientId id, const Point& point) {
 Status Arbiter::remove_all(ClientId id) {
   std::vector<Point> mine;
   for (const auto& [point, owners] : owners_) {
-    if (std::find(owners.begin(), owners.end(), id) != owners.end()) mine.push_back(point);
+    if (std::any_of(owners.begin(), owners.end(), of(id))) mine.push_back(point);
   }
   Status outcome = Done{};
   for (const Point& point : mine) {
@@ -183,6 +197,11 @@ void Arbiter::remember(const Event& event) {
 }
 
 void Arbiter::tell(const Event& event, std::optional<ClientId> except) {
+  if (const auto* line = std::get_if<LogLine>(&event)) {
+    const auto found = clients_.find(line->client);
+    if (found != clients_.end()) found->second.front_end->on_event(event);
+    return;
+  }
   // A front end may make clients come and go while it handles the event.
   std::vector<ClientId> present;
   for (const auto& entry : clients_) {

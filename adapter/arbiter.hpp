@@ -14,7 +14,8 @@ namespace kdbg {
 /// What a command asks of the arbiter.
 enum class Access : std::uint8_t {
   observe, ///< reads
-  change,  ///< points, registers, memory: needs a stopped guest
+  points,  ///< points: also while the guest runs
+  change,  ///< registers, memory: needs a stopped guest
   drive,   ///< moves the guest: needs the run lease
 };
 
@@ -53,9 +54,10 @@ public:
   /// The one table of who may do what: Code::running, Code::not_owner.
   Status admit(ClientId id, Access access) const;
 
-  Status
-  insert(ClientId id, VcpuId vcpu, const Point& point); ///< the first owner reaches the target
-  Status remove(ClientId id, const Point& point);       ///< the last owner reaches the target
+  /// The first owner's reaches the target as a point, and every owner's rule does. Again by the
+  /// same client: this rule instead of the one before.
+  Status insert(ClientId id, VcpuId vcpu, const Point& point, const Rule& rule = {});
+  Status remove(ClientId id, const Point& point); ///< the last owner reaches the target
   Status remove_all(ClientId id);
   Status resume(ClientId id, const Resume& how); ///< takes the lease
   /// Run control passes to this client, whoever had it. A run that is under way goes on, and its
@@ -83,7 +85,7 @@ private:
     std::string name() const;
   };
   std::map<ClientId, Member> clients_;
-  std::map<Point, std::vector<ClientId>> owners_;
+  std::map<Point, std::vector<Wish>> owners_; ///< a client once at most
   std::optional<ClientId> driver_;
   std::deque<PastStop> stops_;
   std::optional<ClientId> resumed_by_; ///< of the run under way
