@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <random>
 
 namespace kdbg {
 namespace {
@@ -9,10 +10,6 @@ namespace {
 std::uint32_t number(ClientId id) {
   return static_cast<std::uint32_t>(id);
 }
-
-/// A stop is kept without watched values that are longer than this, in bytes.
-constexpr std::size_t long_value = 64;
-constexpr std::size_t stops_kept = 256;
 
 auto of(ClientId id) {
   return [id](const Wish& wish) { return wish.client == id; };
@@ -28,10 +25,11 @@ std::string Arbiter::Member::name() const {
   return peer.empty() ? protocol : fmt::format("{} from {}", protocol, peer);
 }
 
-ClientId Arbiter::join(FrontEnd& front_end, std::string protocol, std::string peer) {
+ClientId Arbiter::join(FrontEnd& front_end, std::string protocol, std::string peer, Role role) {
   ClientId id{++last_id_};
   const Member& member =
-      clients_.emplace(id, Member{&front_end, std::move(protocol), std::move(peer)}).first->second;
+      clients_.emplace(id, Member{&front_end, std::move(protocol), std::move(peer), role})
+          .first->second;
   if (trace_.on()) trace_.note(fmt::format("client {} joined", number(id)));
   tell(ClientJoined{id, member.name()}, id);
   return id;
@@ -43,11 +41,26 @@ void Arbiter::rename(ClientId id, std::string protocol) {
   }
 }
 
+Role Arbiter::role(ClientId id) const {
+  const auto found = clients_.find(id);
+  return found == clients_.end() ? Role::observe : found->second.role;
+}
+
+void Arbiter::lower(ClientId id) {
+  if (auto found = clients_.find(id); found != clients_.end()) found->second.role = Role::observe;
+}
+
 void Arbiter::leave(ClientId id) {
   if (clients_.erase(id) == 0) return;
   if (trace_.on()) trace_.note(fmt::format("client {} left", number(id)));
-  if (driver_ == id) driver_.reset();
-  // The target also removes points under a running guest, so no path out leaves one behind.
+  rest(id);
+  lease_.release(id);
+  forget_points(id);
+  tell(ClientLeft{id});
+}
+
+/// The target also removes points under a running guest, so no path out leaves one behind.
+void Arbiter::forget_points(ClientId id) {
   if (auto removed = remove_all(id); !removed) {
     trace_.note(fmt::format("client {} left a point behind: {}", number(id), removed.error().what));
   }
@@ -55,7 +68,59 @@ void Arbiter::leave(ClientId id) {
     std::erase_if(it->second, of(id));
     it = it->second.empty() ? owners_.erase(it) : std::next(it);
   }
-  tell(ClientLeft{id});
+}
+
+std::string Arbiter::pairing(ClientId id) {
+  const auto found = clients_.find(id);
+  if (found == clients_.end()) return {};
+  if (found->second.pairing.empty()) {
+    std::random_device random;
+    for (int i = 0; i < 4; ++i) {
+      found->second.pairing += fmt::format("{:08x}", random());
+    }
+  }
+  return found->second.pairing;
+}
+
+Result<ClientId> Arbiter::follow(ClientId id, FrontEnd& front_end, std::string_view pairing) {
+  const auto leader = std::find_if(clients_.begin(), clients_.end(), [&](const auto& entry) {
+    return entry.first != id && !pairing.empty() && entry.second.pairing == pairing;
+  });
+  if (leader == clients_.end()) {
+    return Error{Code::bad_request, "no client has this pairing: jKvm.hello gives it"};
+  }
+  const ClientId now = leader->first;
+  leave(id);
+  leader->second.followers.push_back(&front_end);
+  return now;
+}
+
+void Arbiter::unfollow(ClientId id, FrontEnd& front_end) {
+  if (const auto found = clients_.find(id); found != clients_.end()) {
+    std::erase(found->second.followers, &front_end);
+  }
+}
+
+void Arbiter::keep_points(ClientId id, bool keep) {
+  if (const auto found = clients_.find(id); found != clients_.end()) {
+    found->second.keeps_points = keep;
+  }
+}
+
+bool Arbiter::keeps_points(ClientId id) const {
+  const auto found = clients_.find(id);
+  return found != clients_.end() && found->second.keeps_points;
+}
+
+bool Arbiter::owns(ClientId id, const Point& point) const {
+  const auto found = owners_.find(point);
+  return found != owners_.end() && std::any_of(found->second.begin(), found->second.end(), of(id));
+}
+
+std::string Arbiter::describe(ClientId id) const {
+  const auto found = clients_.find(id);
+  const std::string name = found == clients_.end() ? std::string() : found->second.name();
+  return fmt::format("client {}{}", number(id), name.empty() ? "" : " (" + name + ")");
 }
 
 std::vector<PointState> Arbiter::points() const {
@@ -78,9 +143,9 @@ std::vector<PastStop> Arbiter::stops(std::size_t most) const {
 std::vector<ClientInfo> Arbiter::clients() const {
   std::vector<ClientInfo> list;
   for (const auto& [id, member] : clients_) {
-    ClientInfo info{id, member.name(), 0, driver_ == id};
-    for (const auto& [point, owners] : owners_) {
-      info.points += std::any_of(owners.begin(), owners.end(), of(id)) ? 1 : 0;
+    ClientInfo info{id, member.name(), 0, lease_.holder() == id, member.role};
+    for (const auto& entry : owners_) {
+      info.points += owns(id, entry.first) ? 1 : 0;
     }
     list.push_back(std::move(info));
   }
@@ -88,23 +153,20 @@ std::vector<ClientInfo> Arbiter::clients() const {
 }
 
 Status Arbiter::admit(ClientId id, Access access) const {
-  if (!clients_.contains(id)) {
+  const auto client = clients_.find(id);
+  if (client == clients_.end()) {
     return Error{Code::closed, fmt::format("client {} has left", number(id))};
   }
-  switch (access) {
-  case Access::points:
-  case Access::observe:
-    return Done{}; // the target itself refuses what needs a stopped guest
-  case Access::change:
-    break;
-  case Access::drive:
-    if (driver_ && *driver_ != id) {
-      return Error{Code::not_owner,
-                   fmt::format("run control is held by client {}", number(*driver_))};
-    }
-    break;
+  if (access == Access::observe) return Done{}; // the target itself refuses what needs a stop
+  if (client->second.role == Role::observe) {
+    return Error{Code::not_owner, fmt::format("client {} may only observe", number(id))};
   }
-  if (target_.running()) return still_running();
+  if (access == Access::act) return Done{};
+  if (access == Access::drive && lease_.held_by_other(id)) {
+    return Error{Code::not_owner,
+                 fmt::format("run control is held by {}", describe(*lease_.holder()))};
+  }
+  if (running(id)) return still_running();
   return Done{};
 }
 
@@ -125,15 +187,15 @@ Status Arbiter::insert(ClientId id, VcpuId vcpu, const Point& point, const Rule&
     return agreed;
   }
   owners_[point] = std::move(wishes);
-  tell(PointsChanged{id}, id);
+  points_changed(id);
   return Done{};
 }
 
 Status Arbiter::remove(ClientId id, const Point& point) {
   auto found = owners_.find(point);
-  if (found == owners_.end() || std::none_of(found->second.begin(), found->second.end(), of(id))) {
+  if (!owns(id, point)) {
     return Error{Code::bad_request,
-                 fmt::format("client {} has no {}", number(id), describe(point))};
+                 fmt::format("client {} has no {}", number(id), kdbg::describe(point))};
   }
   if (found->second.size() == 1) {
     TRY(target_.remove(point));
@@ -144,74 +206,20 @@ Status Arbiter::remove(ClientId id, const Point& point) {
     TRY(target_.agree(point, wishes));
     found->second = std::move(wishes);
   }
-  tell(PointsChanged{id}, id);
+  points_changed(id);
   return Done{};
 }
 
 Status Arbiter::remove_all(ClientId id) {
   std::vector<Point> mine;
-  for (const auto& [point, owners] : owners_) {
-    if (std::any_of(owners.begin(), owners.end(), of(id))) mine.push_back(point);
+  for (const auto& entry : owners_) {
+    if (owns(id, entry.first)) mine.push_back(entry.first);
   }
   Status outcome = Done{};
   for (const Point& point : mine) {
     if (auto removed = remove(id, point); !removed && outcome) outcome = removed;
   }
   return outcome;
-}
-
-Status Arbiter::resume(ClientId id, const Resume& how) {
-  const std::uint64_t epoch = target_.stop().epoch + 1;
-  TRY(target_.resume(how));
-  driver_ = id;
-  publish(Resumed{epoch, id}, id);
-  return Done{};
-}
-
-void Arbiter::take_control(ClientId id) {
-  if (trace_.on()) trace_.note(fmt::format("client {} takes run control", number(id)));
-  driver_ = id;
-}
-
-void Arbiter::publish(const Event& event, std::optional<ClientId> except) {
-  trace_.event(event);
-  remember(event);
-  tell(event, except);
-}
-
-void Arbiter::remember(const Event& event) {
-  if (const auto* resumed = std::get_if<Resumed>(&event)) resumed_by_ = resumed->by;
-  const auto* stopped = std::get_if<Stopped>(&event);
-  if (stopped == nullptr) return;
-  PastStop past{stopped->stop, clock_(), std::exchange(resumed_by_, {})};
-  for (VcpuStop& vcpu : past.stop.vcpus) {
-    for (StopReason& reason : vcpu.reasons) {
-      auto* watch = std::get_if<HitWatch>(&reason);
-      if (watch == nullptr || watch->before.size() <= long_value) continue;
-      watch->before = {};
-      watch->after = {};
-    }
-  }
-  if (stops_.size() == stops_kept) stops_.pop_front();
-  stops_.push_back(std::move(past));
-}
-
-void Arbiter::tell(const Event& event, std::optional<ClientId> except) {
-  if (const auto* line = std::get_if<LogLine>(&event)) {
-    const auto found = clients_.find(line->client);
-    if (found != clients_.end()) found->second.front_end->on_event(event);
-    return;
-  }
-  // A front end may make clients come and go while it handles the event.
-  std::vector<ClientId> present;
-  for (const auto& entry : clients_) {
-    present.push_back(entry.first);
-  }
-  for (ClientId id : present) {
-    if (id == except) continue;
-    auto found = clients_.find(id);
-    if (found != clients_.end()) found->second.front_end->on_event(event);
-  }
 }
 
 } // namespace kdbg

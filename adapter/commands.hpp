@@ -105,7 +105,7 @@ struct Disassemble {
 
 struct InsertPoint {
   using Reply = Done;
-  static constexpr Access access = Access::points;
+  static constexpr Access access = Access::act;
   static constexpr std::string_view name = "insert_point";
   VcpuId vcpu;
   Point point;
@@ -115,7 +115,7 @@ struct InsertPoint {
 
 struct RemovePoint {
   using Reply = Done;
-  static constexpr Access access = Access::points;
+  static constexpr Access access = Access::act;
   static constexpr std::string_view name = "remove_point";
   Point point;
   Result<Reply> apply(Caller c) const { return c.arbiter.remove(c.id, point); }
@@ -123,7 +123,7 @@ struct RemovePoint {
 
 struct RemoveAllPoints {
   using Reply = Done;
-  static constexpr Access access = Access::points;
+  static constexpr Access access = Access::act;
   static constexpr std::string_view name = "remove_all_points";
   Result<Reply> apply(Caller c) const { return c.arbiter.remove_all(c.id); }
 };
@@ -180,12 +180,59 @@ struct DescribeVcpu {
   Result<Reply> apply(Caller c) const { return c.target.describe(vcpu); }
 };
 
+/// The arbiter admits it itself: who may not move the guest may still join a run.
 struct ResumeGuest {
-  using Reply = Done;
-  static constexpr Access access = Access::drive;
+  using Reply = Moved;
+  static constexpr Access access = Access::observe;
   static constexpr std::string_view name = "resume";
   Resume how;
-  Result<Reply> apply(Caller c) const { return c.arbiter.resume(c.id, how); }
+  Result<Reply> apply(Caller c) const { return c.arbiter.resume(c.id, how, c.follower); }
+};
+
+/// What others are shown of this client.
+struct Introduce {
+  struct Reply {
+    std::string pairing; ///< for a follower
+    Role role;
+  };
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "introduce";
+  std::string_view as;
+  bool only_observes;
+  Result<Reply> apply(Caller c) const {
+    c.arbiter.rename(c.id, std::string(as));
+    if (only_observes) c.arbiter.lower(c.id);
+    return Reply{c.arbiter.pairing(c.id), c.arbiter.role(c.id)};
+  }
+};
+
+/// The follower is about to join a run.
+struct KeepPoints {
+  using Reply = Done;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "follow";
+  Result<Reply> apply(Caller c) const {
+    c.arbiter.keep_points(c.id, true);
+    return Done{};
+  }
+};
+
+/// Until Rest, what this client's follower does is one run to everybody else.
+struct Drive {
+  using Reply = Done;
+  static constexpr Access access = Access::drive;
+  static constexpr std::string_view name = "drive";
+  Result<Reply> apply(Caller c) const { return c.arbiter.drive(c.id); }
+};
+
+struct Rest {
+  using Reply = Done;
+  static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "rest";
+  Result<Reply> apply(Caller c) const {
+    c.arbiter.rest(c.id);
+    return Done{};
+  }
 };
 
 struct ListClients {
@@ -199,7 +246,7 @@ struct ListClients {
 /// must not keep a machine for ever.
 struct TakeControl {
   using Reply = Done;
-  static constexpr Access access = Access::observe;
+  static constexpr Access access = Access::act;
   static constexpr std::string_view name = "take_control";
   Result<Reply> apply(Caller c) const {
     c.arbiter.take_control(c.id);
@@ -207,13 +254,13 @@ struct TakeControl {
   }
 };
 
-/// Always allowed: whoever sees a guest run may stop it.
+/// Needs no lease: whoever sees a guest run may stop it.
 struct Interrupt {
   using Reply = Done;
-  static constexpr Access access = Access::observe;
+  static constexpr Access access = Access::act;
   static constexpr std::string_view name = "interrupt";
   Result<Reply> apply(Caller c) const {
-    c.target.interrupt(c.id);
+    c.arbiter.interrupt(c.id);
     return Done{};
   }
 };
@@ -232,10 +279,18 @@ struct PowerOff {
   Result<Reply> apply(Caller c) const { return c.target.power_off(); }
 };
 
-/// Works while the guest runs: that is when it listens.
-struct Console {
+/// The latest that the guest wrote.
+struct ReadConsole {
   using Reply = std::string;
   static constexpr Access access = Access::observe;
+  static constexpr std::string_view name = "read_console";
+  Result<Reply> apply(Caller c) const { return c.target.console({}); }
+};
+
+/// Types first. Works while the guest runs: that is when it listens.
+struct Console {
+  using Reply = std::string;
+  static constexpr Access access = Access::act;
   static constexpr std::string_view name = "console";
   std::string_view typed;
   Result<Reply> apply(Caller c) const { return c.target.console(typed); }

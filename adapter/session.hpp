@@ -11,6 +11,7 @@ struct Caller {
   ClientId id;
   Target& target;
   Arbiter& arbiter;
+  bool follower = false; ///< this connection moves the guest in a drive alone
 };
 
 class Session {
@@ -20,12 +21,30 @@ public:
       : target_(target), arbiter_(arbiter), trace_(trace), dumps_(dumps) {}
 
   /// Call once, when the front end exists. The words are what other clients are shown.
-  void join(FrontEnd& front_end, std::string protocol = {}, std::string peer = {}) {
-    id_ = arbiter_.join(front_end, std::move(protocol), std::move(peer));
+  void join(FrontEnd& front_end,
+            std::string protocol = {},
+            std::string peer = {},
+            Role role = Role::control) {
+    front_end_ = &front_end;
+    id_ = arbiter_.join(front_end, std::move(protocol), std::move(peer), role);
   }
   void rename(std::string protocol) { arbiter_.rename(id_, std::move(protocol)); }
-  void leave() { arbiter_.leave(id_); }
+  /// From now on this is one more connection of the client that got `pairing`, and follows it.
+  Status follow(std::string_view pairing);
+  void leave();
   ClientId id() const { return id_; }
+  bool follower() const { return follower_; }
+  /// What a follower's debugger takes out and puts back around a resume that only joins stays in.
+  bool keeps_points() const { return follower_ && arbiter_.keeps_points(id_); }
+  /// It has been told of a stop: from now on its points are its user's again.
+  void told_stop() {
+    if (follower_) arbiter_.keep_points(id_, false);
+  }
+  /// Does the guest run, as far as this client can know?
+  bool running() const { return arbiter_.running(id_); }
+  bool owns(const Point& point) const { return arbiter_.owns(id_, point); }
+  /// "client 2 (gdb from 127.0.0.1:4321)".
+  std::string describe(ClientId id) const { return arbiter_.describe(id); }
 
   /// Command: a struct with Reply, access, name and `Result<Reply> apply(Caller) const`.
   template <class Command>
@@ -34,7 +53,7 @@ public:
       note(Command::name, admitted.error().what);
       return admitted.error();
     }
-    auto reply = command.apply(Caller{id_, target_, arbiter_});
+    auto reply = command.apply(Caller{id_, target_, arbiter_, follower_});
     note(Command::name, reply ? "ok" : reply.error().what);
     return reply;
   }
@@ -42,7 +61,8 @@ public:
   /// For what needs no admission: arch(), capabilities(), vcpu_count(), running(), stop().
   const Target& target() const { return target_; }
   Trace& trace() { return trace_; }
-  Dumps* dumps() { return dumps_; }
+  /// Null where no core files can be written, and for who may only look.
+  Dumps* dumps() { return arbiter_.admit(id_, Access::act) ? dumps_ : nullptr; }
 
 private:
   void note(std::string_view command, std::string_view outcome);
@@ -50,7 +70,9 @@ private:
   Arbiter& arbiter_;
   Trace& trace_;
   Dumps* dumps_;
+  FrontEnd* front_end_ = nullptr;
   ClientId id_{};
+  bool follower_ = false;
 };
 
 } // namespace kdbg

@@ -1,5 +1,6 @@
 #include "adapter/stop.hpp"
 
+#include <array>
 #include <fmt/format.h>
 
 namespace kdbg {
@@ -47,6 +48,12 @@ std::string describe_interrupt(const Interrupted& interrupt) {
 }
 
 } // namespace
+
+std::string_view kind_of(const StopReason& reason) {
+  constexpr std::array<std::string_view, std::variant_size_v<StopReason>> kinds = {
+      "entry", "step", "point", "watch", "catch", "interrupt", "crash", "halt", "powerOff"};
+  return kinds[reason.index()];
+}
 
 namespace {
 

@@ -72,6 +72,7 @@ struct Stop {
 
 struct Stopped {
   Stop stop;
+  std::optional<ClientId> by{}; ///< who had resumed it, if a client did; the arbiter knows
 };
 struct Resumed {
   std::uint64_t epoch = 0; ///< of the run that begins
@@ -134,6 +135,9 @@ std::optional<int> powered_off(const Stop& stop);
 const Point* point_of(const StopReason& reason);
 /// Whose hit it is; null for what is none.
 Matched* matched_of(StopReason& reason);
+
+/// In one word: entry, step, point, watch, catch, interrupt, crash, halt, powerOff.
+std::string_view kind_of(const StopReason& reason);
 
 /// "hardware point at 0x1000", "interrupted by client 2": for logs and people.
 std::string describe(const StopReason& reason);

@@ -19,6 +19,12 @@ enum class VcpuId : std::uint32_t {};
 /// 1-based, in order of arrival, never reused in one run.
 enum class ClientId : std::uint32_t {};
 
+/// What a client may ask for, by where and how it came.
+enum class Role : std::uint8_t {
+  control, ///< everything
+  observe, ///< to look: it reads, and joins the runs of others
+};
+
 constexpr std::size_t index(VcpuId id) {
   return static_cast<std::size_t>(id);
 }

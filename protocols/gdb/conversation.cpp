@@ -52,6 +52,7 @@ unsigned error_number(const Error& error) {
 } // namespace
 
 std::string Conversation::tell(const Stop& stop) {
+  session.told_stop();
   const VcpuStop& first = stop.vcpus.front();
   general = first.vcpu;
   bool told = false;

@@ -80,7 +80,8 @@ std::optional<std::string> RspFrontEnd::answer(const Row& row, std::string_view 
 }
 
 void RspFrontEnd::on_event(const Event& event) {
-  if (const auto text = jkvm::notification(conversation_.subscribed, event)) outbox_.notify(*text);
+  const auto text = jkvm::notification(conversation_.subscribed, event, conversation_.session);
+  if (text) outbox_.notify(*text);
   take_event(event);
   if (!answering_) flush();
 }

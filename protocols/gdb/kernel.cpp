@@ -13,7 +13,7 @@ constexpr std::uint64_t slide_unit = 0x200000; ///< CONFIG_PHYSICAL_ALIGN
 /// Nothing is mapped below a kernel's text (__startup_64 and cleanup_highmap see to that), so the
 /// mapping that holds a handler begins where the kernel does.
 std::optional<std::uint64_t> kernel_slide(const Conversation& c) {
-  if (!c.settings.linux_guest || c.target().running()) return {};
+  if (!c.settings.linux_guest || c.session.running()) return {};
   // every kernel has one, from before start_kernel on
   auto first = c.session.execute(ReadDescriptors{c.general, TableKind::idt, 0, 1});
   if (!first || first->entries.empty()) return {};

@@ -80,7 +80,9 @@ Answer insert(Conversation& c, std::string_view arguments) {
   const bool watches = can.hardware_watch || can.stepped_watch ||
                        (can.protected_watch && point.kind == PointKind::write);
   if (is_watch(point.kind) && !watches) return say_unknown();
-  TRY(c.session.execute(InsertPoint{c.general, point, std::move(rule)}));
+  if (!c.session.keeps_points()) {
+    TRY(c.session.execute(InsertPoint{c.general, point, std::move(rule)}));
+  }
   return say_ok();
 }
 
@@ -88,7 +90,7 @@ Answer remove(Conversation& c, std::string_view arguments) {
   Scanner scanner(arguments);
   const Point point = TRY(parse_point(c, scanner));
   TRY(scanner.finish());
-  TRY(c.session.execute(RemovePoint{point}));
+  if (!c.session.keeps_points()) TRY(c.session.execute(RemovePoint{point}));
   return say_ok();
 }
 

@@ -40,7 +40,7 @@ Result<std::optional<VcpuStop>> take_untold(Conversation& c, const std::vector<M
 
 Answer resume(Conversation& c, Resume how) {
   if (c.gone) return say(render_exit(c));
-  if (!c.target().running()) {
+  if (!c.session.running()) {
     if (auto stop = TRY(take_untold(c, how.motions))) {
       return say(c.tell(Stop{c.target().stop().epoch, {*std::move(stop)}}));
     }
@@ -48,26 +48,31 @@ Answer resume(Conversation& c, Resume how) {
   const bool moves = std::any_of(how.motions.begin(), how.motions.end(),
                                  [](Motion motion) { return motion != Motion::hold; });
   // No run, no stop to wait for: the present one is the answer.
-  if (!moves && !c.target().running()) return say(c.tell(c.target().stop()));
+  if (!moves && !c.session.running()) return say(c.tell(c.target().stop()));
   const bool owed = std::exchange(c.stop_owed, true);
-  if (auto resumed = c.session.execute(ResumeGuest{std::move(how)}); !resumed) {
-    c.stop_owed = owed;
-    return c.dialect.refuse_resume(c, resumed.error());
-  }
-  return say_nothing();
+  auto resumed = c.session.execute(ResumeGuest{std::move(how)});
+  if (resumed && *resumed != Moved::present) return say_nothing();
+  c.stop_owed = owed;
+  if (!resumed) return c.dialect.refuse_resume(c, resumed.error());
+  return say(c.tell(c.target().stop()));
 }
 
 } // namespace
 
-/// RSP cannot say "running" to somebody who asks, so asking stops the guest.
+/// RSP cannot say "running" to somebody who asks, so asking stops the guest; a follower comes when
+/// it stands.
 Answer why_stopped(Conversation& c) {
   if (c.gone) return say(render_exit(c));
-  if (!c.target().running()) {
+  if (!c.session.running()) {
     c.untold.clear();
     return say(c.tell(c.target().stop()));
   }
+  if (c.session.follower()) return Error{Code::running, "the guest is running"};
   c.stop_owed = true;
-  TRY(c.session.execute(Interrupt{}));
+  if (auto asked = c.session.execute(Interrupt{}); !asked) {
+    c.stop_owed = false;
+    return asked.error();
+  }
   return say_nothing();
 }
 
@@ -219,7 +224,7 @@ Status detach(Conversation& c, Leave how) {
   if (how == Leave::stopped) return Done{};
   std::vector<Motion> motions(c.target().vcpu_count(), Motion::run);
   auto resumed = c.session.execute(ResumeGuest{{std::move(motions)}});
-  if (!resumed && resumed.error().code != Code::not_owner) return resumed;
+  if (!resumed && resumed.error().code != Code::not_owner) return resumed.error();
   return Done{};
 }
 
@@ -296,10 +301,23 @@ Table resume_packets() {
   return rows;
 }
 
+namespace {
+
+/// lldb interrupts whenever it has something to say while the guest runs. Only it stops then; what
+/// stops the guest for its user is a request of its client's other connection.
+void stop_alone(Conversation& c) {
+  c.stop_owed = false;
+  c.session.told_stop();
+  c.answer_late(fmt::format("T02thread:{};reason:signal;", render_thread(c, c.general)));
+}
+
+} // namespace
+
 void interrupt(Conversation& conversation) {
   if (!conversation.stop_owed) return;
+  if (conversation.session.follower()) return stop_alone(conversation);
   if (auto asked = conversation.session.execute(Interrupt{}); !asked) {
-    conversation.session.trace().note("interrupt: " + asked.error().what);
+    conversation.print(asked.error().what + "\n");
   }
 }
 

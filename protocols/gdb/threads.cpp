@@ -9,7 +9,7 @@
 namespace kdbg::gdb {
 
 Result<std::string> describe_thread(const Conversation& conversation, VcpuId vcpu) {
-  if (conversation.target().running()) return std::string("running");
+  if (conversation.session.running()) return std::string("running");
   std::string text = TRY(conversation.session.execute(DescribeVcpu{vcpu}));
   const Stop& stop = conversation.target().stop();
   if (vcpu == stop.vcpus.front().vcpu) return text;

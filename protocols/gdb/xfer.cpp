@@ -82,7 +82,7 @@ Answer read_core(Conversation& c, std::string_view arguments) {
     return slice(std::string(text_of(header)), request);
   }
   if (request.annex != "stop") return no_such_annex();
-  if (c.target().running()) {
+  if (c.session.running()) {
     return Error{Code::running, "the guest is running; interrupt it first"};
   }
   return slice(fmt::format("{}", c.target().stop().epoch), request);

@@ -40,15 +40,15 @@ std::string words_of(const VcpuStop& stop) {
   return text;
 }
 
-/// A hit that is not at pc is none that lldb could find, and a catchpoint is nothing it knows: they
-/// are a signal with a text, which lldb shows in its place. Exceptions end a script of `lldb -b`,
-/// which is right for a guest that cannot go on.
+/// A hit that is not at pc, or of a point that it has not set, is none that lldb could find, and a
+/// catchpoint is nothing it knows: they are a signal with a text, which lldb shows in its place.
+/// Exceptions end a script of `lldb -b`, which is right for a guest that cannot go on.
 Told told_of(const Conversation& c, const VcpuStop& stop) {
-  if (const auto* watch = gdb::find_reason<HitWatch>(stop)) {
+  if (const auto* watch = gdb::find_reason<HitWatch>(stop); watch && c.session.owns(watch->point)) {
     return {"watchpoint", fmt::format("{} 0 {}", watch->point.at.value, watch->address), trap};
   }
   if (const auto* hit = gdb::find_reason<HitPoint>(stop);
-      hit && gdb::at_pc(c, stop.vcpu, hit->point.at.value)) {
+      hit && c.session.owns(hit->point) && gdb::at_pc(c, stop.vcpu, hit->point.at.value)) {
     return {"breakpoint", {}, trap};
   }
   if (gdb::find_reason<Crashed>(stop)) return {"exception", words_of(stop), gdb::signal_of(stop)};

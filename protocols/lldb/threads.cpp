@@ -23,7 +23,7 @@ Answer take_suffix(Conversation&, std::string_view) {
 }
 
 Status need_stop(const Conversation& c) {
-  if (!c.target().running()) return Done{};
+  if (!c.session.running()) return Done{};
   return Error{Code::running, "the guest is running; interrupt it first"};
 }
 

@@ -76,7 +76,8 @@ class Walk:
             return
         due = known.due and self.stops_at(known.pc)
         holds(moved != "run" or not due or told and stands,
-              f"{self.machine.symbols.near(known.pc)} was left without a word")
+              f"{self.machine.symbols.near(known.pc)} was left without a word for "
+              f"{self.machine.symbols.near(now['rip'])}: {self.client.last_stop}")
         steps, forced = 0, None
         if told and stands and self.stops_at(known.pc) and not known.reported:
             return

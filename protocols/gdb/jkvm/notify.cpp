@@ -13,26 +13,37 @@ struct Told {
   Json fields;
 };
 
-Told tell(const Event& event) {
+void put_by(Json& json, const std::optional<ClientId>& by, const Session& session) {
+  json["by"] = to_json(by);
+  if (by) json["byName"] = session.describe(*by);
+}
+
+Told tell(const Event& event, const Session& session) {
   return std::visit(
       Match{
-          [](const Stopped& stopped) {
-            return Told{"stopped",
-                        {{"epoch", stopped.stop.epoch}, {"vcpus", to_json(stopped.stop.vcpus)}}};
+          [&](const Stopped& stopped) {
+            Told told{"stopped",
+                      {{"epoch", stopped.stop.epoch}, {"vcpus", to_json(stopped.stop.vcpus)}}};
+            put_by(told.fields, stopped.by, session);
+            return told;
           },
-          [](const Resumed& resumed) {
-            return Told{"resumed", {{"epoch", resumed.epoch}, {"by", to_json(resumed.by)}}};
+          [&](const Resumed& resumed) {
+            Told told{"resumed", {{"epoch", resumed.epoch}}};
+            put_by(told.fields, resumed.by, session);
+            return told;
           },
-          [](const MemoryChanged& changed) {
+          [&](const MemoryChanged& changed) {
             Told told{"memory-changed", Json::object()};
             put_address(told.fields, changed.at);
             told.fields["length"] = changed.length;
-            told.fields["by"] = to_json(changed.by);
+            put_by(told.fields, changed.by, session);
             return told;
           },
           [](const Gone&) { return Told{}; },
-          [](const PointsChanged& changed) {
-            return Told{"points-changed", {{"by", to_json(changed.by)}}};
+          [&](const PointsChanged& changed) {
+            Told told{"points-changed", Json::object()};
+            put_by(told.fields, changed.by, session);
+            return told;
           },
           [](const ClientJoined& joined) {
             return Told{"client-joined", {{"client", to_json(joined.id)}, {"name", joined.name}}};
@@ -88,9 +99,10 @@ bool wants_log(Subscription wanted) {
   return (wanted & bit("log")) != 0;
 }
 
-std::optional<std::string> notification(Subscription wanted, const Event& event) {
+std::optional<std::string>
+notification(Subscription wanted, const Event& event, const Session& session) {
   if (wanted == 0) return {};
-  Told told = tell(event);
+  Told told = tell(event, session);
   if ((bit(told.name) & wanted) == 0) return {};
   Json json = {{"event", told.name}};
   json.update(told.fields);

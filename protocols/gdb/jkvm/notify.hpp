@@ -1,6 +1,6 @@
 #pragma once
 /// Events as `%Kvm:{…}` notifications, for clients that asked for them.
-#include "adapter/stop.hpp"
+#include "adapter/session.hpp"
 #include "protocols/gdb/jkvm/json.hpp"
 
 namespace kdbg::gdb::jkvm {
@@ -15,7 +15,8 @@ Json subscription(Subscription wanted);
 /// The client takes log lines as notifications.
 bool wants_log(Subscription wanted);
 
-/// The notification's payload; nothing when it is not wanted.
-std::optional<std::string> notification(Subscription wanted, const Event& event);
+/// The notification's payload; nothing when it is not wanted. The session knows clients' names.
+std::optional<std::string>
+notification(Subscription wanted, const Event& event, const Session& session);
 
 } // namespace kdbg::gdb::jkvm

@@ -48,6 +48,10 @@ Json listed(std::string_view name, const List& list) {
   return Json{{std::string(name), std::move(json)}};
 }
 
+Json run_state(Conversation& c) {
+  return Json{{"running", c.session.running()}, {"epoch", c.target().stop().epoch}};
+}
+
 Reply capabilities(Conversation& c, const Json&) {
   Json json = {{"arch", c.target().arch().name}, {"vcpus", c.target().vcpu_count()}};
   json.update(to_json(c.target().capabilities()));
@@ -88,14 +92,43 @@ Reply take(Conversation& c, const Json&) {
   return Json{{"before", to_json(before)}, {"now", to_json(c.session.id())}};
 }
 
+constexpr std::size_t longest_name = 80; // bytes
+
+Reply hello(Conversation& c, const Json& arguments) {
+  const std::string role = arguments.value("role", std::string("control"));
+  if (role != "control" && role != "observe") {
+    return bad(fmt::format("\"role\" is \"{}\": control or observe", role));
+  }
+  const auto name = arguments["name"].get<std::string>();
+  if (name.empty() || name.size() > longest_name ||
+      std::any_of(name.begin(), name.end(), [](unsigned char letter) { return letter < ' '; })) {
+    return bad(fmt::format("\"name\" is {}: 1 to {} bytes of text", render(name), longest_name));
+  }
+  const auto told = TRY(c.session.execute(Introduce{name, role == "observe"}));
+  return Json{
+      {"client", to_json(c.session.id())}, {"pairing", told.pairing}, {"role", to_json(told.role)}};
+}
+
+Reply follower(Conversation& c, const Json& arguments) {
+  TRY(c.session.follow(arguments["pairing"].get<std::string>()));
+  return Json{{"client", to_json(c.session.id())}};
+}
+
+/// Of those that take nothing and tell how the guest stands then.
+template <class Command>
+Reply act(Conversation& c, const Json&) {
+  TRY(c.session.execute(Command{}));
+  return run_state(c);
+}
+
 Reply vcpus(Conversation& c, const Json&) {
   Json list = Json::array();
   for (const VcpuState& state : TRY(list_vcpus(c))) {
     list.push_back(to_json(state, render_thread(c, state.vcpu)));
   }
-  return Json{{"running", c.target().running()},
-              {"epoch", c.target().stop().epoch},
-              {"vcpus", std::move(list)}};
+  Json json = run_state(c);
+  json["vcpus"] = std::move(list);
+  return json;
 }
 
 Reply walk(Conversation& c, const Json& arguments) {
@@ -136,6 +169,7 @@ Reply stops(Conversation& c, const Json& arguments) {
 
 Reply console(Conversation& c, const Json& arguments) {
   const std::string typed = arguments.value("type", std::string());
+  if (typed.empty()) return Json{{"text", TRY(c.session.execute(ReadConsole{}))}};
   return Json{{"text", TRY(c.session.execute(Console{typed}))}};
 }
 
@@ -144,6 +178,13 @@ Reply phys_read(Conversation& c, const Json& arguments) {
   const std::uint64_t length = TRY(number_within(arguments, "length", 0, 1, 0x8000));
   const Bytes data = TRY(c.session.execute(ReadMemory{c.general, at, length}));
   return Json{{"address", hex(at.value)}, {"data", to_hex(data)}};
+}
+
+Reply phys_write(Conversation& c, const Json& arguments) {
+  const Address at{*number_in(arguments, "address"), {Space::Kind::physical}};
+  const Bytes data = TRY(from_hex(arguments["data"].get<std::string>()));
+  TRY(c.session.execute(WriteMemory{c.general, at, data}));
+  return Json{{"address", hex(at.value)}, {"length", data.size()}};
 }
 
 /// One point for each vector that the list names.
@@ -211,6 +252,14 @@ constexpr std::array handlers = {
     Handled{"remove", &remove},
     Handled{"clients", &clients},
     Handled{"takeControl", &take},
+    Handled{"hello", &hello},
+    Handled{"follower", &follower},
+    Handled{"follow", &act<KeepPoints>},
+    Handled{"drive", &act<Drive>},
+    Handled{"rest", &act<Rest>},
+    Handled{"interrupt", &act<Interrupt>},
+    Handled{"reset", &act<ResetMachine>},
+    Handled{"powerOff", &act<PowerOff>},
     Handled{"vcpus", &vcpus},
     Handled{"walk", &walk},
     Handled{"descriptorTables", &descriptor_tables},
@@ -218,6 +267,7 @@ constexpr std::array handlers = {
     Handled{"stops", &stops},
     Handled{"console", &console},
     Handled{"physRead", &phys_read},
+    Handled{"physWrite", &phys_write},
     Handled{"exceptions", &exceptions},
     Handled{"trace", &trace},
     Handled{"subscribe", &subscribe},

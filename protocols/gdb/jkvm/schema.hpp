@@ -120,11 +120,34 @@ inline constexpr Field clients[] = {
     {"clients[].points", "number", "that it wants"},
     {"clients[].drives", "flag", "holds run control"},
     {"clients[].self", "flag", "the one that asks"},
+    {"clients[].role", "text", "control, observe"},
 };
 
 inline constexpr Field take_control[] = {
     {"before", "number", "who had run control; null for nobody"},
     {"now", "number", "the client that asks"},
+};
+
+inline constexpr Argument hello_arguments[] = {
+    {"name", Type::text, Need::required, "what others are shown: \"VS Code\""},
+    {"role", Type::text, Need::optional, "observe: from now on this client may only look"},
+};
+inline constexpr Field hello[] = {
+    {"client", "number", "this client"},
+    {"pairing", "text", "a secret, for `follower` on another connection"},
+    {"role", "text", "control, observe"},
+};
+
+inline constexpr Argument follower_arguments[] = {
+    {"pairing", Type::text, Need::required, "of the client that it follows"},
+};
+inline constexpr Field follower[] = {
+    {"client", "number", "the client that this connection belongs to from now on"},
+};
+
+inline constexpr Field run_state[] = {
+    {"running", "flag", ""},
+    {"epoch", "number", "the number of the latest stop's run"},
 };
 
 inline constexpr Field vcpus[] = {
@@ -194,6 +217,8 @@ inline constexpr Field stops[] = {
     {"stops[].epoch", "number", "the run that it ended"},
     {"stops[].resumedBy", "number", "the client that began the run; null for none"},
     {"stops[].vcpus[].vcpu", "number", "the first is the one to look at"},
+    {"stops[].vcpus[].kind", "text", "as in the event `stopped`"},
+    {"stops[].vcpus[].address", "hex", "of a point or watch that was hit"},
     {"stops[].vcpus[].reasons[]", "text", ""},
 };
 
@@ -211,6 +236,15 @@ inline constexpr Argument phys_read_arguments[] = {
 inline constexpr Field phys_read[] = {
     {"address", "hex", "as asked"},
     {"data", "text", "hex digits, two a byte; shorter than asked when a hole follows"},
+};
+
+inline constexpr Argument phys_write_arguments[] = {
+    {"address", Type::number, Need::required, "guest-physical"},
+    {"data", Type::text, Need::required, "hex digits, two a byte"},
+};
+inline constexpr Field phys_write[] = {
+    {"address", "hex", "as asked"},
+    {"length", "number", "bytes"},
 };
 
 inline constexpr Argument exceptions_arguments[] = {
@@ -263,6 +297,28 @@ inline constexpr std::array requests = {
            schemas::remove_arguments, schemas::point},
     Schema{"clients", "who is connected, and who has run control", {}, schemas::clients},
     Schema{"takeControl", "run control passes to this client", {}, schemas::take_control},
+    Schema{"hello", "who this client is", schemas::hello_arguments, schemas::hello},
+    Schema{"follower",
+           "this connection is, from now on, one more of the client with this pairing; its resumes "
+           "join runs, and move the guest in a drive alone; its interrupts stop nobody else",
+           schemas::follower_arguments, schemas::follower},
+    Schema{"follow",
+           "the follower is about to join a run: the points that it takes out and puts back around "
+           "that stay in",
+           {},
+           schemas::run_state},
+    Schema{"drive",
+           "takes run control; until `rest` the follower's resumes move the guest, and are one run "
+           "to all other clients",
+           {},
+           schemas::run_state},
+    Schema{"rest", "the drive is over", {}, schemas::run_state},
+    Schema{"interrupt", "stops the guest, for everybody", {}, schemas::run_state},
+    Schema{"reset",
+           "the machine starts anew, and is held at its entry; points stay",
+           {},
+           schemas::run_state},
+    Schema{"powerOff", "ends the machine", {}, schemas::run_state},
     Schema{"vcpus", "the processors, also while they run", {}, schemas::vcpus},
     Schema{"walk", "page-table walk of an address", schemas::walk_arguments, schemas::walk},
     Schema{"descriptorTables", "entries of an x86 vCPU's descriptor tables",
@@ -273,6 +329,8 @@ inline constexpr std::array requests = {
     Schema{"console", "the guest's console", schemas::console_arguments, schemas::console},
     Schema{"physRead", "guest-physical memory, also while the guest runs",
            schemas::phys_read_arguments, schemas::phys_read},
+    Schema{"physWrite", "writes guest-physical memory", schemas::phys_write_arguments,
+           schemas::phys_write},
     Schema{"exceptions", "stop when the CPU raises an exception", schemas::exceptions_arguments,
            schemas::exceptions},
     Schema{"trace", "whether the server writes a trace", {}, schemas::trace},
@@ -290,16 +348,24 @@ struct EventSchema {
 namespace schemas {
 
 inline constexpr Field by{"by", "number", "the client that did it; null for none"};
-inline constexpr Field resumed[] = {{"epoch", "number", "of the run that begins"}, by};
+inline constexpr Field by_name{"byName", "text", "that client in words; not for none"};
+inline constexpr Field resumed[] = {{"epoch", "number", "of the run that begins"}, by, by_name};
 inline constexpr Field memory_changed[] = {{"address", "hex", ""},
                                            {"space", "text", "current, root, physical"},
                                            {"root", "hex", "of space root alone"},
                                            {"length", "number", "bytes"},
-                                           by};
+                                           by,
+                                           by_name};
 inline constexpr Field stopped[] = {{"epoch", "number", "the run that it ended"},
                                     {"vcpus[].vcpu", "number", "the first is the one to look at"},
-                                    {"vcpus[].reasons[]", "text", ""}};
-inline constexpr Field points_changed[] = {by};
+                                    {"vcpus[].kind", "text",
+                                     "of the first reason: entry, step, point, watch, catch, "
+                                     "interrupt, crash, halt, powerOff"},
+                                    {"vcpus[].address", "hex", "of a point or watch that was hit"},
+                                    {"vcpus[].reasons[]", "text", ""},
+                                    {"by", "number", "who had resumed it; null for none"},
+                                    by_name};
+inline constexpr Field points_changed[] = {by, by_name};
 inline constexpr Field client_joined[] = {{"client", "number", ""},
                                           {"name", "text", "where it comes from"}};
 inline constexpr Field client_left[] = {{"client", "number", ""}};

@@ -23,6 +23,10 @@ Json to_json(ClientId id) {
   return static_cast<std::uint32_t>(id);
 }
 
+Json to_json(Role role) {
+  return role == Role::observe ? "observe" : "control";
+}
+
 Json to_json(const std::optional<ClientId>& id) {
   return id ? to_json(*id) : Json(nullptr);
 }
@@ -76,11 +80,8 @@ Json to_json(const PointState& state) {
 }
 
 Json to_json(const ClientInfo& client, ClientId self) {
-  return {{"id", to_json(client.id)},
-          {"name", client.name},
-          {"points", client.points},
-          {"drives", client.drives},
-          {"self", client.id == self}};
+  return {{"id", to_json(client.id)}, {"name", client.name},       {"points", client.points},
+          {"drives", client.drives},  {"self", client.id == self}, {"role", to_json(client.role)}};
 }
 
 Json to_json(const VcpuState& state, std::string thread) {
@@ -121,11 +122,16 @@ Json to_json(const Descriptor& entry) {
 Json to_json(const std::vector<VcpuStop>& vcpus) {
   Json list = Json::array();
   for (const VcpuStop& vcpu : vcpus) {
+    const StopReason& first = vcpu.reasons.front();
+    Json json = {{"vcpu", index(vcpu.vcpu)}, {"kind", kind_of(first)}};
+    if (const auto* hit = std::get_if<HitPoint>(&first)) json["address"] = hex(hit->point.at.value);
+    if (const auto* watch = std::get_if<HitWatch>(&first)) json["address"] = hex(watch->address);
     Json reasons = Json::array();
     for (const StopReason& reason : vcpu.reasons) {
       reasons.push_back(describe(reason));
     }
-    list.push_back(Json{{"vcpu", index(vcpu.vcpu)}, {"reasons", std::move(reasons)}});
+    json["reasons"] = std::move(reasons);
+    list.push_back(std::move(json));
   }
   return list;
 }

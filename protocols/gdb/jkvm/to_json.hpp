@@ -13,12 +13,13 @@ Json to_json(const VcpuState& state, std::string thread);
 Json to_json(const Translation& translation, std::uint64_t address);
 Json to_json(const Descriptor& entry);
 Json to_json(const PastStop& past);
-/// A stop's vCPUs with their reasons in words.
+/// A stop's vCPUs with their reasons in words, the first one's kind and, of a hit, its address.
 Json to_json(const std::vector<VcpuStop>& vcpus);
 /// Adds address, space and perhaps root.
 void put_address(Json& json, const Address& at);
 
 Json to_json(ClientId id);
+Json to_json(Role role);
 Json to_json(const std::optional<ClientId>& id);
 Json to_json(const std::vector<ClientId>& ids);
 

@@ -25,7 +25,7 @@ constexpr std::pair<std::string_view, TableKind> tables[] = {{"idt", TableKind::
 Result<std::vector<VcpuState>> list_vcpus(Conversation& c) {
   std::vector<VcpuState> list;
   for (std::size_t i = 0; i < c.target().vcpu_count(); ++i) {
-    VcpuState state{.vcpu = static_cast<VcpuId>(i), .running = c.target().running()};
+    VcpuState state{.vcpu = static_cast<VcpuId>(i), .running = c.session.running()};
     if (!state.running) {
       state.mode = TRY(c.session.execute(DescribeVcpu{state.vcpu}));
       state.pc = low_bits(TRY(c.session.execute(ReadRegister{state.vcpu, c.target().arch().pc})));

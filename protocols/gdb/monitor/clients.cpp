@@ -15,10 +15,11 @@ std::uint32_t number(ClientId id) {
 Output list(Conversation& c, std::string_view) {
   std::string text;
   for (const ClientInfo& client : TRY(c.session.execute(ListClients{}))) {
-    text += fmt::format("client {}{}: {}, {} points{}\n", number(client.id),
+    text += fmt::format("client {}{}: {}, {} points{}{}\n", number(client.id),
                         client.id == c.session.id() ? " (you)" : "",
                         client.name.empty() ? "from nowhere" : client.name, client.points,
-                        client.drives ? ", has run control" : "");
+                        client.drives ? ", has run control" : "",
+                        client.role == Role::observe ? ", may only observe" : "");
   }
   return text;
 }

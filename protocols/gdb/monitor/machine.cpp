@@ -42,9 +42,8 @@ Output capabilities(Conversation& c, std::string_view) {
 }
 
 Output console(Conversation& c, std::string_view typed) {
-  std::string line(typed);
-  if (!line.empty()) line += '\n';
-  return c.session.execute(Console{line});
+  if (typed.empty()) return c.session.execute(ReadConsole{});
+  return c.session.execute(Console{std::string(typed) + '\n'});
 }
 
 Output reset(Conversation& c, std::string_view) {
