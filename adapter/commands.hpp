@@ -123,7 +123,7 @@ struct RemovePoint {
 
 struct RemoveAllPoints {
   using Reply = Done;
-  static constexpr Access access = Access::act;
+  static constexpr Access access = Access::change;
   static constexpr std::string_view name = "remove_all_points";
   Result<Reply> apply(Caller c) const { return c.arbiter.remove_all(c.id); }
 };

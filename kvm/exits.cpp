@@ -193,17 +193,15 @@ Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
   const bool slot_ended = run.end_slot && (trap.slots >> *run.end_slot & 1) != 0;
   const bool foretold = trap.software && TRY(at_foretold_end(id));
   const bool step_ended = trap.stepped || (run.stepping && (slot_ended || foretold));
-  bool at_site = trap.slots != 0 && TRY(add_slot_hits(id, trap.slots));
+  bool judged = trap.slots != 0 && TRY(add_slot_hits(id, trap.slots));
   const bool ours = trap.software && TRY(patched_at_pc(id));
-  if (ours) {
-    TRY(add_execution_hits(id)); // perhaps none: a point of other page tables on the same page
-    at_site = true;
-  }
+  if (ours && TRY(add_execution_hits(id))) judged = true;
   const bool guests = trap.guests || (trap.software && !ours);
   if (guests) TRY(vmm_.cpu(id).pass_to_guest(trap));
-  if (step_ended) return take_step(id, at_site);
+  if (step_ended) return take_step(id, judged);
   judge_seen(id);
-  return at_site && run.reasons.empty() ? pass_site(id) : conclude(id);
+  // Ours, and nobody's here: a point of other page tables on the same page.
+  return (judged || ours) && run.reasons.empty() ? pass_site(id) : conclude(id);
 }
 
 /// Nobody wants to stop at the site at pc this time: the vCPU gets off it. A slot is disarmed on

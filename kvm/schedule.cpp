@@ -205,15 +205,17 @@ Status Engine::end_alone(const Alone& alone) {
   return restored ? again : restored;
 }
 
-/// A hit that was on its way when its last owner took the point out: nobody is left to hear of it.
-/// Whatever else is at this pc has been judged with it.
+/// A hit that was on its way when its last owner took the point out: nobody is left to hear of it,
+/// and what else has come to this pc meanwhile is yet to be hit.
 void Engine::drop_stale_hits() {
+  const auto stale = [this](const StopReason& reason) {
+    const Point* point = point_of(reason);
+    return point != nullptr && !rules_.knows(*point);
+  };
+  const auto hit = [](const StopReason& reason) { return point_of(reason) != nullptr; };
   for (VcpuRun& run : runs_) {
-    const auto dropped = std::erase_if(run.reasons, [this](const StopReason& reason) {
-      const Point* point = point_of(reason);
-      return point != nullptr && !rules_.knows(*point);
-    });
-    if (dropped != 0 && run.reasons.empty() && run.passed) run.off_site = run.alone = true;
+    if (std::erase_if(run.reasons, stale) == 0) continue;
+    if (std::none_of(run.reasons.begin(), run.reasons.end(), hit)) run.passed.reset();
   }
 }
 

@@ -46,7 +46,8 @@ private:
   std::optional<Code> refusal(const Seat& seat, Access access) const {
     if (!seat.present) return Code::closed;
     if (access == Access::drive && driver_ && *driver_ != seat.session.id()) return Code::not_owner;
-    if (access != Access::observe && target_.running()) return Code::running;
+    const bool needs_stop = access == Access::change || access == Access::drive;
+    if (needs_stop && target_.running()) return Code::running;
     return {};
   }
 
@@ -304,7 +305,7 @@ private:
 
   void insert(Seat& seat, const Point& wish) {
     const bool known = wanted().contains(wish);
-    const auto refused = refusal(seat, Access::change);
+    const auto refused = refusal(seat, InsertPoint::access);
     auto inserted = give(seat, InsertPoint{vcpu(), wish});
     if (known && !refused) require(bool(inserted)); // never reaches the target
     if (inserted) seat.points.insert(wish);
