@@ -35,7 +35,7 @@ std::uint64_t value(std::string_view text) {
   REQUIRE(compiled);
   REQUIRE(check_bytecode(compiled->code));
   CHECK(compiled->text == text);
-  auto result = kvm::evaluate(compiled->code, scene);
+  auto result = kvm::evaluate((*compiled).code, scene);
   INFO((result ? "" : result.error().what));
   REQUIRE(result);
   return result->value;
@@ -151,7 +151,7 @@ TEST_CASE("log lines: pieces become values") {
     return;
   }
   REQUIRE(compiled);
-  auto printed = kvm::evaluate(compiled->code, scene);
+  auto printed = kvm::evaluate((*compiled).code, scene);
   REQUIRE(printed);
   CHECK(printed->printed == expected);
 }
@@ -184,8 +184,8 @@ TEST_CASE("expressions: whatever is thrown at the compiler, code comes out that 
       if (!result) continue;
       ++compiled;
       CAPTURE(text);
-      REQUIRE(check_bytecode(result->code));
-      const auto done = kvm::evaluate(result->code, scene);
+      REQUIRE(check_bytecode((*result).code));
+      const auto done = kvm::evaluate((*result).code, scene);
       if (done) continue;
       const bool known = done.error().what == "a hole" || done.error().what == "division by zero";
       REQUIRE(known);
