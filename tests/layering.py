@@ -57,7 +57,7 @@ RULES = [
                                   r'"kvm/arch/\w+/abi\.hpp"']), ZYDIS,
      "the built-in machine sees kvm/, the vocabulary and, of an architecture, abi.hpp alone"),
     (r"kvm/.*", "|".join([STANDARD, LINUX, FMT,
-                          r'"adapter/(result|types|registers|stop|target|trace)\.hpp"', KVM]), ZYDIS,
+                          r'"adapter/(result|types|registers|stop|target|trace|rule|bytecode)\.hpp"', KVM]), ZYDIS,
      "the engine knows no protocol, no client, no architecture's folder; Zydis stays in kvm/arch/"),
     (r"protocols/platform/.*", "|".join([STANDARD, FMT, VOCABULARY, r'"protocols/(platform|gdb)/.*"']), THREADS,
      "the platform has gdb's framing and words: vocabulary, gdb, platform"),
