@@ -28,7 +28,10 @@ public:
     front_end_ = &front_end;
     id_ = arbiter_.join(front_end, std::move(protocol), std::move(peer), role);
   }
-  void rename(std::string protocol) { arbiter_.rename(id_, std::move(protocol)); }
+  /// A follower is shown by its client's name.
+  void rename(std::string protocol) {
+    if (!follower_) arbiter_.rename(id_, std::move(protocol));
+  }
   /// From now on this is one more connection of the client that got `pairing`, and follows it.
   Status follow(std::string_view pairing);
   void leave();

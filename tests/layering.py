@@ -21,6 +21,7 @@ BOOST = r"<boost/.*>"
 ZYDIS = r"<Zydis/.*>|<Zycore/.*>"
 JSON = r"<nlohmann/.*>"
 CLI = r"<CLI/.*>"
+LLDB = r"<lldb/API/.*>"
 VOCABULARY = r'"adapter/[a-z_]+\.hpp"'  # adapter/ itself, not adapter/server/
 KVM = r'"kvm/[a-z_0-9]+\.hpp"'
 
@@ -62,6 +63,17 @@ RULES = [
      "the platform has gdb's framing and words: vocabulary, gdb, platform"),
     (r"protocols/lldb/.*", "|".join([STANDARD, FMT, JSON, VOCABULARY, r'"protocols/(lldb|gdb)/.*"']), THREADS,
      "lldb is gdb's packets plus its own: vocabulary, gdb, lldb"),
+    (r"protocols/dap/message/.*", "|".join([STANDARD, FMT, JSON, VOCABULARY, r'"protocols/dap/message/.*"']), THREADS,
+     "DAP's words are text and numbers, tested without an lldb and without threads"),
+    (r"protocols/dap/(wire|control)/.*",
+     "|".join([STANDARD, LINUX, FMT, JSON, BOOST, VOCABULARY, r'"protocols/dap/(message|wire|control)/.*"',
+               r'"protocols/gdb/(codec|text)\.hpp"']), None,
+     "DAP's ways to the client and to the server know threads and sockets, and no lldb"),
+    (r"protocols/dap/(main|loop)\..*",
+     "|".join([STANDARD, LINUX, FMT, JSON, LLDB, VOCABULARY, r'"protocols/dap/.*"']), None,
+     "kvmdbg-dap's main thread"),
+    (r"protocols/dap/.*", "|".join([STANDARD, LINUX, FMT, JSON, LLDB, VOCABULARY, r'"protocols/dap/.*"']), THREADS,
+     "a DAP session is one thread's: lldb's stable API, JSON and the vocabulary"),
     (r"protocols/(?P<protocol>\w+)/.*",
      "|".join([STANDARD, FMT, JSON, VOCABULARY, r'"protocols/{protocol}/.*"']), THREADS,
      "a protocol sees the vocabulary and itself: no KVM, no socket, no thread, no other protocol"),
@@ -69,7 +81,7 @@ RULES = [
      "|".join([STANDARD, FMT, JSON, LINUX, r'"adapter/(result|columns)\.hpp"', r'"plugins/lldb/.*"']),
      None,
      "what is text and numbers knows no lldb, so that it is tested without one"),
-    (r"plugins/lldb/.*", "|".join([STANDARD, FMT, JSON, LINUX, r"<lldb/API/.*>", VOCABULARY, r'"plugins/lldb/.*"']),
+    (r"plugins/lldb/.*", "|".join([STANDARD, FMT, JSON, LINUX, LLDB, VOCABULARY, r'"plugins/lldb/.*"']),
      THREADS, "lldb's plugin sees lldb's stable API, JSON and the vocabulary"),
     (r"plugins/.*", "|".join([STANDARD, FMT, r"<lldb/.*>", VOCABULARY, r'"plugins/.*"']), None,
      "a plugin sees the vocabulary"),

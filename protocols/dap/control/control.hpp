@@ -1,0 +1,52 @@
+#pragma once
+/// Our own connection to the server, beside LLDB's: asks by `jKvm.*` packets and is told of events.
+/// Works while the guest runs. Knows no LLDB and no DAP.
+#include "adapter/types.hpp"
+#include "protocols/dap/message/fields.hpp"
+#include "protocols/gdb/codec.hpp"
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace kdbg::dap {
+
+class Control {
+public:
+  /// What comes without being asked for; called from a thread of the connection's.
+  struct Listener {
+    std::function<void(Json event)> told;
+    std::function<void(std::string why)> left;
+  };
+  /// Owns `socket`, a connection on which nothing has been said yet.
+  static Result<std::unique_ptr<Control>> open(int socket, Listener listener);
+  ~Control();
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+  /// jKvm.`name`. unsupported when the server has no such packet, closed when it is gone or silent
+  /// for ten seconds, else bad_request with its sentence.
+  Result<Json> ask(std::string_view name, const Json& arguments = Json::object());
+
+  /// The guest goes on without this client's points, unless somebody else has run control.
+  Status detach();
+
+private:
+  Control(int socket, Listener listener) : socket_(socket), listener_(std::move(listener)) {}
+  Result<std::string> exchange(std::string_view packet);
+  Status send(std::string_view bytes);
+  void receive();
+  void take(gdb::Token token);
+
+  int socket_;
+  Listener listener_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<std::string> answer_;
+  bool gone_ = false;
+  bool acks_ = true; ///< until QStartNoAckMode is answered
+  std::thread reader_;
+};
+
+} // namespace kdbg::dap

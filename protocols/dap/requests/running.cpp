@@ -1,0 +1,103 @@
+/// Moving the guest: continue, next, stepIn, stepOut, pause.
+#include "protocols/dap/requests/request_table.hpp"
+
+namespace kdbg::dap {
+namespace {
+
+Status moved(const lldb::SBError& error) {
+  if (error.Success()) return Done{};
+  return Error{Code::bad_request,
+               error.GetCString() ? error.GetCString() : "lldb does not say why"};
+}
+
+struct Continue {
+  static constexpr std::string_view command = "continue";
+  struct Args {
+    std::int32_t thread = 0;
+    bool single = false;
+    static constexpr auto fields() {
+      return std::tuple{required("threadId", &Args::thread),
+                        optional("singleThread", &Args::single)};
+    }
+  };
+  struct Body {
+    bool all = true;
+    static constexpr auto fields() {
+      return std::tuple{required("allThreadsContinued", &Body::all)};
+    }
+  };
+  static Result<Body> run(Session& session, const Args&) {
+    TRY(session.drive([&] { return moved(session.process.Continue()); }));
+    return Body{};
+  }
+};
+
+struct StepArgs {
+  std::int32_t thread = 0;
+  bool single = false;
+  std::string granularity = "statement";
+  static constexpr auto fields() {
+    return std::tuple{required("threadId", &StepArgs::thread),
+                      optional("singleThread", &StepArgs::single),
+                      optional("granularity", &StepArgs::granularity)};
+  }
+};
+
+lldb::RunMode others(const StepArgs& args) {
+  return args.single ? lldb::eOnlyThisThread : lldb::eAllThreads;
+}
+
+enum class Way : std::uint8_t { over, into, out };
+
+lldb::SBError step(lldb::SBThread& thread, Way way, const StepArgs& args) {
+  lldb::SBError error;
+  if (way == Way::out) {
+    thread.StepOut(error);
+  } else if (args.granularity == "instruction") {
+    thread.StepInstruction(way == Way::over, error);
+  } else if (way == Way::over) {
+    thread.StepOver(others(args), error);
+  } else {
+    thread.StepInto(nullptr, LLDB_INVALID_LINE_NUMBER, error, others(args));
+  }
+  return error;
+}
+
+template <Way way>
+struct Step {
+  static constexpr std::string_view command = way == Way::over   ? "next"
+                                              : way == Way::into ? "stepIn"
+                                                                 : "stepOut";
+  using Args = StepArgs;
+  using Body = Nothing;
+  static void declare(Json& capabilities) { capabilities["supportsSteppingGranularity"] = true; }
+  static Result<Body> run(Session& session, const Args& args) {
+    lldb::SBThread thread = TRY(session.thread(args.thread));
+    TRY(session.drive([&] { return moved(step(thread, way, args)); }));
+    return Nothing{};
+  }
+};
+
+struct Pause {
+  static constexpr std::string_view command = "pause";
+  struct Args {
+    std::int32_t thread = 0;
+    static constexpr auto fields() { return std::tuple{required("threadId", &Args::thread)}; }
+  };
+  using Body = Nothing;
+  static Result<Body> run(Session& session, const Args&) {
+    TRY(session.pause());
+    return Nothing{};
+  }
+};
+
+} // namespace
+
+std::span<const RequestRow> running_requests() {
+  static constexpr RequestRow rows[] = {row<Continue>(), row<Step<Way::over>>(),
+                                        row<Step<Way::into>>(), row<Step<Way::out>>(),
+                                        row<Pause>()};
+  return rows;
+}
+
+} // namespace kdbg::dap

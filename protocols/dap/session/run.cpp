@@ -1,0 +1,204 @@
+// A session's run control: moves of its own, and following the moves of others.
+#include "protocols/dap/session/session.hpp"
+#include "protocols/dap/session/stop_text.hpp"
+
+#include <lldb/API/SBEvent.h>
+
+#include <chrono>
+
+namespace kdbg::dap {
+
+// --- moves of this client's
+
+Status Session::drive(const std::function<Status()>& move, std::function<bool()> then) {
+  TRY(stopped());
+  if (!driving_) TRY(take_drive());
+  forget_handles();
+  latest_stop_ = nullptr;
+  driving_ = lldb_moves_ = running_ = moved_ = true;
+  const Status moved = move();
+  if (moved) {
+    then_ = std::move(then);
+    return Done{};
+  }
+  driving_ = lldb_moves_ = running_ = false;
+  ignore(control->ask("rest"));
+  return moved;
+}
+
+Status Session::take_drive() {
+  auto taken = control->ask("drive");
+  if (taken) return Done{};
+  Error error = taken.error();
+  if (error.what.find("run control") != error.what.npos) {
+    error.what += "; the request kvmdbg/takeControl takes it";
+  }
+  return error;
+}
+
+Status Session::pause() {
+  if (phase == Phase::over) return Error{Code::closed, "the guest is gone"};
+  if (!running_) return Done{};
+  TRY(control->ask("interrupt"));
+  pausing_ = moved_ = true;
+  return Done{};
+}
+
+// --- what LLDB tells
+
+void Session::on_process_event(const lldb::SBEvent& event) {
+  if (!lldb::SBProcess::EventIsProcessEvent(event)) return;
+  if ((event.GetType() & lldb::SBProcess::eBroadcastBitStateChanged) == 0) return;
+  if (lldb::SBProcess::GetRestartedFromEvent(event)) return;
+  switch (lldb::SBProcess::GetStateFromEvent(event)) {
+  case lldb::eStateStopped:
+    on_lldb_stopped();
+    break;
+  case lldb::eStateExited:
+  case lldb::eStateDetached:
+    on_server_left("the server has ended LLDB's connection");
+    break;
+  default:
+    break;
+  }
+}
+
+void Session::on_lldb_stopped() {
+  lldb_moves_ = false;
+  if (!driving_) {
+    // an answer to a run before the one under way
+    if (running_) follow();
+    return;
+  }
+  driving_ = false;
+  running_ = false;
+  const auto then = std::exchange(then_, {});
+  if (then && then()) return;
+  ignore(control->ask("rest"));
+  tell_own_stop();
+}
+
+// --- what the server tells
+
+void Session::on_news(const Json& event) {
+  const std::string name = event.value("event", "");
+  if (name == "stopped") on_stopped(event);
+  if (name == "resumed") on_resumed(event);
+  if (name == "console") client.print("stdout", event.value("text", ""));
+}
+
+void Session::on_resumed(const Json& event) {
+  if (driving_ || running_) return;
+  running_ = true;
+  forget_handles();
+  follow();
+  if (phase != Phase::debugging) return;
+  client.tell("continued", {{"threadId", 1}, {"allThreadsContinued", true}});
+  client.print("console",
+               fmt::format("{} has resumed the guest\n", event.value("byName", "somebody")));
+}
+
+void Session::on_stopped(const Json& event) {
+  latest_stop_ = event;
+  if (driving_ || !running_) return; // LLDB tells when it is through with it
+  running_ = false;
+  if (const Status connected = connect_lldb(); !connected) {
+    client.print("important", connected.error().what + "\n");
+  }
+  const auto then = std::exchange(then_, {});
+  if (phase != Phase::debugging || (then && then())) return;
+  tell_others_stop(event);
+}
+
+/// LLDB joins the run under way; of a guest that stands it learns how it stands.
+void Session::follow() {
+  if (!process.IsValid() || lldb_moves_) return;
+  ignore(control->ask("follow"));
+  lldb_moves_ = process.Continue().Success();
+}
+
+void Session::on_server_left(const std::string& why) {
+  if (phase == Phase::over || phase == Phase::fresh) return;
+  client.print("important", why + "\n");
+  const auto code = guest_ ? guest_->ended() : std::nullopt;
+  if (code) client.tell("exited", {{"exitCode", *code}});
+  client.tell("terminated");
+  phase = Phase::over;
+}
+
+// --- looking
+
+Status Session::stopped() {
+  if (phase == Phase::fresh || phase == Phase::initialized) {
+    return Error{Code::closed, "no guest: launch or attach comes first"};
+  }
+  if (phase == Phase::over) return Error{Code::closed, "the guest is gone"};
+  if (running_) return Error{Code::running, "the guest runs: pause it first"};
+  return settle();
+}
+
+/// The client may have heard of a stop before LLDB has.
+Status Session::settle() {
+  using std::chrono::steady_clock;
+  constexpr std::chrono::seconds patience{5};
+  const auto deadline = steady_clock::now() + patience;
+  lldb::SBEvent event;
+  while (lldb_moves_) {
+    if (listener.WaitForEvent(1, event)) on_process_event(event);
+    if (steady_clock::now() > deadline) {
+      return Error{Code::closed, "lldb has not heard of the guest's stop for 5 s"};
+    }
+  }
+  return Done{};
+}
+
+Result<lldb::SBThread> Session::thread(std::int32_t id) {
+  TRY(stopped());
+  lldb::SBThread found = process.GetThreadByID(static_cast<lldb::tid_t>(id));
+  if (id > 0 && found.IsValid()) return found;
+  return Error{Code::bad_request, fmt::format("threadId {} does not exist: there are {} threads",
+                                              id, process.GetNumThreads())};
+}
+
+Result<lldb::SBFrame> Session::frame(std::int32_t id) {
+  TRY(stopped());
+  const FrameRef* const ref = TRY(frames.find(id, "frameId"));
+  lldb::SBFrame found = process.GetThreadByID(ref->thread).GetFrameAtIndex(ref->index);
+  if (found.IsValid()) return found;
+  return Error{Code::bad_request, fmt::format("frameId {} is gone", id)};
+}
+
+lldb::SBFrame Session::selected_frame() {
+  return process.GetSelectedThread().GetSelectedFrame();
+}
+
+void Session::forget_handles() {
+  frames.clear();
+  groups.clear();
+}
+
+// --- telling the client
+
+Status Session::tell_present_stop() {
+  TRY(settle());
+  const Json stops = TRY(control->ask("stops", {{"count", 1}}))["stops"];
+  if (stops.empty()) {
+    tell_own_stop();
+  } else {
+    tell_others_stop(stops.back());
+  }
+  return Done{};
+}
+
+void Session::tell_own_stop() {
+  const lldb::SBThread thread = thread_to_look_at(process);
+  process.SetSelectedThread(thread);
+  const bool asked = std::exchange(pausing_, false);
+  client.tell("stopped", stopped_body(thread, asked, latest_stop_));
+}
+
+void Session::tell_others_stop(const Json& event) {
+  client.tell("stopped", stopped_body(event, std::exchange(pausing_, false)));
+}
+
+} // namespace kdbg::dap

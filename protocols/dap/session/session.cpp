@@ -1,0 +1,168 @@
+#include "protocols/dap/session/session.hpp"
+
+#include "protocols/dap/control/dial.hpp"
+#include "protocols/dap/control/follower.hpp"
+
+#include <lldb/API/SBModule.h>
+
+#include <unistd.h>
+
+namespace kdbg::dap {
+namespace {
+
+std::string text_of(const lldb::SBError& error) {
+  const char* const text = error.GetCString();
+  return text ? text : "no reason given";
+}
+
+std::vector<std::string> run_arguments(const StartArguments& arguments) {
+  std::vector<std::string> words{"--cpus", std::to_string(arguments.cpus)};
+  const auto add = [&](const char* option, const std::string& value) {
+    if (value.empty()) return;
+    words.emplace_back(option);
+    words.push_back(value);
+  };
+  add("--append", arguments.append);
+  add("--initrd", arguments.initrd);
+  add("--console", arguments.console.empty() ? "none" : arguments.console);
+  if (arguments.memory.is_string()) add("--memory", arguments.memory.get<std::string>());
+  if (arguments.memory.is_number_unsigned()) {
+    add("--memory", fmt::format("{}M", arguments.memory.get<std::uint64_t>()));
+  }
+  words.push_back(arguments.image.empty() ? arguments.program : arguments.image);
+  return words;
+}
+
+} // namespace
+
+Session::Session(Inbox& in, Client& out, lldb::SBDebugger lldb, Inherited inherited)
+    : inbox(in), client(out), debugger(lldb), listener(lldb.GetListener()), inherited_(inherited) {}
+
+Session::~Session() {
+  if (lldb_socket_ >= 0) ::close(lldb_socket_);
+}
+
+Status Session::begin(const StartArguments& given, bool launch) {
+  arguments = given;
+  launched = launch;
+  if (launch) guest_ = TRY(GuestProcess::start(run_arguments(arguments)));
+  TRY(open_connections());
+  TRY(create_target());
+  const Json state = TRY(control->ask("vcpus"));
+  TRY(begin_from(state));
+  phase = Phase::configuring;
+  return Done{};
+}
+
+Status Session::open_connections() {
+  int socket = inherited_.control;
+  lldb_socket_ = inherited_.lldb;
+  if (guest_ || !arguments.server.empty()) {
+    const std::string address = guest_ ? guest_->address() : arguments.server;
+    socket = TRY(dial(address));
+    lldb_socket_ = TRY(dial(address));
+  }
+  if (socket < 0) return Error{Code::bad_request, "server is missing: HOST:PORT or unix:PATH"};
+  control = TRY(Control::open(socket, {[this](Json event) { inbox.put(News{std::move(event)}); },
+                                       [this](std::string why) { inbox.put(ServerLeft{why}); }}));
+  Json hello = {
+      {"name", client.traits.name.empty() ? "DAP client" : client.traits.name.substr(0, 80)}};
+  if (!arguments.role.empty()) hello["role"] = arguments.role;
+  if (inherited_.observe) hello["role"] = "observe";
+  const Json told = TRY(control->ask("hello", hello));
+  TRY(make_follower(lldb_socket_, told.value("pairing", "")));
+  const Json events = {"stopped", "resumed", "memory-changed", "points-changed", "console"};
+  TRY(control->ask("subscribe", {{"events", events}}));
+  return Done{};
+}
+
+Status Session::create_target() {
+  lldb::SBError error;
+  target = debugger.CreateTarget("", nullptr, nullptr, false, error);
+  if (!target.IsValid()) return Error{Code::closed, "lldb makes no target: " + text_of(error)};
+  if (arguments.program.empty()) return Done{};
+  lldb::SBModule module = target.AddModule(arguments.program.c_str(), nullptr, nullptr);
+  if (module.IsValid()) {
+    target.SetModuleLoadAddress(module, std::uint64_t{0});
+  } else {
+    client.print("important", fmt::format("no symbols from {}\n", arguments.program));
+  }
+  return Done{};
+}
+
+/// A guest that runs is not stopped to be looked at: LLDB comes in at its next stop.
+Status Session::begin_from(const Json& state) {
+  running_ = state.value("running", false);
+  if (!running_) return connect_lldb();
+  if (!arguments.stop_on_entry.value_or(false)) return Done{};
+  TRY(control->ask("interrupt"));
+  pausing_ = true;
+  return Done{};
+}
+
+Status Session::connect_lldb() {
+  if (process.IsValid()) return Done{};
+  lldb::SBError error;
+  const std::string url = fmt::format("fd://{}", std::exchange(lldb_socket_, -1));
+  lldb_moves_ = true; // until it tells of its first stop
+  process = target.ConnectRemote(listener, url.c_str(), "gdb-remote", error);
+  if (error.Fail()) return Error{Code::closed, "lldb cannot connect: " + text_of(error)};
+  return Done{};
+}
+
+Status Session::configured() {
+  phase = Phase::debugging;
+  if (running_) return Done{};
+  if (launched && !arguments.stop_on_entry.value_or(false)) return go_on();
+  return tell_present_stop();
+}
+
+void Session::leave(bool terminate, bool suspend) {
+  phase = Phase::over;
+  if (!control) return;
+  if (terminate) {
+    if (!guest_) ignore(control->ask("powerOff"));
+    return guest_.reset();
+  }
+  if (guest_) guest_->let_go();
+  if (suspend && running_) ignore(control->ask("interrupt"));
+  // a guest that this client has not moved stands for somebody else
+  if (!suspend && !running_ && moved_) ignore(control->detach());
+}
+
+Status Session::terminate() {
+  TRY(control->ask("powerOff"));
+  return Done{};
+}
+
+Status Session::restart() {
+  if (!running_) return start_anew();
+  TRY(control->ask("interrupt"));
+  then_ = [this] {
+    const Status begun = start_anew();
+    if (!begun) client.print("important", fmt::format("restart: {}\n", begun.error().what));
+    return bool(begun);
+  };
+  return Done{};
+}
+
+Status Session::start_anew() {
+  TRY(control->ask("reset"));
+  forget_handles();
+  follow(); // LLDB asks again how the guest stands
+  latest_stop_ = nullptr;
+  if (!process.IsValid()) TRY(connect_lldb());
+  TRY(settle());
+  if (!arguments.stop_on_entry.value_or(false)) return go_on();
+  return tell_present_stop();
+}
+
+Status Session::go_on() {
+  return drive([this]() -> Status {
+    const lldb::SBError error = process.Continue();
+    if (error.Fail()) return Error{Code::bad_request, text_of(error)};
+    return Done{};
+  });
+}
+
+} // namespace kdbg::dap

@@ -1,0 +1,129 @@
+#pragma once
+/// One client's debug session: what requests work on. Only the main thread has it, and only the
+/// main thread calls LLDB.
+#include "protocols/dap/control/control.hpp"
+#include "protocols/dap/control/guest_process.hpp"
+#include "protocols/dap/session/arguments.hpp"
+#include "protocols/dap/session/client.hpp"
+#include "protocols/dap/session/handles.hpp"
+#include "protocols/dap/wire/inbox.hpp"
+
+#include <lldb/API/SBDebugger.h>
+#include <lldb/API/SBFrame.h>
+#include <lldb/API/SBListener.h>
+#include <lldb/API/SBProcess.h>
+#include <lldb/API/SBTarget.h>
+#include <lldb/API/SBThread.h>
+#include <lldb/API/SBValue.h>
+
+#include <set>
+
+namespace kdbg::dap {
+
+/// How far the client has come.
+enum class Phase : std::uint8_t { fresh, initialized, configuring, debugging, over };
+
+/// A frame by its place: SBFrame itself does not outlive a resume.
+struct FrameRef {
+  lldb::tid_t thread;
+  std::uint32_t index;
+};
+
+/// What `variables` lists.
+struct VariableGroup {
+  std::vector<lldb::SBValue> values;
+};
+
+/// What the server gave to a worker that it started; empty otherwise.
+struct Inherited {
+  int lldb = -1, control = -1;
+  bool observe = false;
+};
+
+class Session {
+public:
+  Session(Inbox& inbox, Client& client, lldb::SBDebugger debugger, Inherited inherited);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // --- coming and going (session.cpp)
+  Status begin(const StartArguments& arguments, bool launch);
+  /// The client has set its first points.
+  Status configured();
+  /// How the guest is left: ended, standing, or, with neither, running if this client is who had
+  /// moved it.
+  void leave(bool terminate, bool suspend);
+  /// Ends the guest; the client is told when it has ended.
+  Status terminate();
+  /// The machine starts anew; points stay.
+  Status restart();
+
+  // --- what happens (run.cpp)
+  void on_process_event(const lldb::SBEvent& event);
+  void on_news(const Json& event);
+  void on_server_left(const std::string& why);
+
+  // --- for requests that move the guest (run.cpp)
+  /// Takes run control, then lets `move` make LLDB resume the guest. `then` is asked at the end of
+  /// that move, ahead of the client: true when it has begun another one.
+  Status drive(const std::function<Status()>& move, std::function<bool()> then = {});
+  Status pause();
+  bool running() const { return running_; }
+
+  // --- for requests that look
+  /// running when the guest runs (for a request that needs it stopped), closed when there is none.
+  /// LLDB stands still, too, when this has succeeded.
+  Status stopped();
+  /// The thread that a client means; bad_request when there is none, running while the guest runs.
+  Result<lldb::SBThread> thread(std::int32_t id);
+  Result<lldb::SBFrame> frame(std::int32_t id);
+  /// The frame to look at when the client names none.
+  lldb::SBFrame selected_frame();
+
+  Inbox& inbox;
+  Client& client;
+  lldb::SBDebugger debugger;
+  lldb::SBListener listener;
+  lldb::SBTarget target;
+  lldb::SBProcess process; ///< invalid while LLDB has yet to connect: the guest has not stood still
+  std::unique_ptr<Control> control;
+  Phase phase = Phase::fresh;
+  Handles<FrameRef> frames;
+  Handles<VariableGroup> groups;
+  StartArguments arguments;
+  bool launched = false;
+
+private:
+  // session.cpp
+  Status open_connections();
+  Status create_target();
+  Status connect_lldb();
+  Status begin_from(const Json& state);
+  Status start_anew();
+  // run.cpp
+  Status settle();
+  Status take_drive();
+  Status go_on();
+  Status tell_present_stop();
+  void on_lldb_stopped();
+  void on_resumed(const Json& event);
+  void on_stopped(const Json& event);
+  void follow();
+  void forget_handles();
+  void tell_own_stop();
+  void tell_others_stop(const Json& event);
+
+  Inherited inherited_;
+  std::optional<GuestProcess> guest_;
+  int lldb_socket_ = -1;    ///< until LLDB has it
+  bool running_ = false;    ///< as the client has been told
+  bool driving_ = false;    ///< a move of this client's is under way
+  bool lldb_moves_ = false; ///< LLDB has resumed, and has not told of a stop yet
+  bool moved_ = false;      ///< this client has moved or paused the guest
+  bool pausing_ = false;    ///< this client asked for the next stop
+  Json latest_stop_;        ///< the server's news of it; null for one that only LLDB tells
+  std::function<bool()> then_;
+};
+
+} // namespace kdbg::dap

@@ -1,0 +1,105 @@
+#include "protocols/dap/session/stop_text.hpp"
+
+#include <array>
+
+namespace kdbg::dap {
+namespace {
+
+bool has_reason(lldb::SBThread& thread) {
+  const lldb::StopReason reason = thread.GetStopReason();
+  return reason != lldb::eStopReasonNone && reason != lldb::eStopReasonInvalid;
+}
+
+std::string_view word_for(lldb::StopReason reason) {
+  switch (reason) {
+  case lldb::eStopReasonTrace:
+  case lldb::eStopReasonPlanComplete:
+    return "step";
+  case lldb::eStopReasonBreakpoint:
+    return "breakpoint";
+  case lldb::eStopReasonWatchpoint:
+    return "data breakpoint";
+  case lldb::eStopReasonException:
+    return "exception";
+  default:
+    return "pause";
+  }
+}
+
+/// The server's kinds of stops: docs/jkvm.md.
+std::string_view word_for(std::string_view kind) {
+  struct Pair {
+    std::string_view kind, word;
+  };
+  static constexpr std::array<Pair, 6> pairs{{{"entry", "entry"},
+                                              {"step", "step"},
+                                              {"point", "breakpoint"},
+                                              {"watch", "data breakpoint"},
+                                              {"catch", "exception"},
+                                              {"crash", "exception"}}};
+  for (const Pair& pair : pairs) {
+    if (pair.kind == kind) return pair.word;
+  }
+  return "pause";
+}
+
+/// The vCPU to look at, null where the news says nothing of one.
+Json first_vcpu(const Json& news) {
+  const auto vcpus = news.find("vcpus");
+  return vcpus == news.end() || vcpus->empty() ? Json() : vcpus->front();
+}
+
+std::string reasons_of(const Json& vcpu) {
+  std::string text;
+  for (const Json& reason : vcpu.value("reasons", Json::array())) {
+    text += (text.empty() ? "" : ", ") + reason.get<std::string>();
+  }
+  return text;
+}
+
+} // namespace
+
+lldb::SBThread thread_to_look_at(lldb::SBProcess process) {
+  lldb::SBThread selected = process.GetSelectedThread();
+  if (has_reason(selected)) return selected;
+  for (std::uint32_t i = 0; i < process.GetNumThreads(); ++i) {
+    lldb::SBThread thread = process.GetThreadAtIndex(i);
+    if (has_reason(thread)) return thread;
+  }
+  return selected;
+}
+
+Json stopped_body(lldb::SBThread thread, bool asked, const Json& news) {
+  const lldb::StopReason reason = thread.GetStopReason();
+  const Json vcpu = news.is_null() ? Json() : first_vcpu(news);
+  Json body = {{"reason", word_for(reason)},
+               {"threadId", thread.GetThreadID()},
+               {"allThreadsStopped", true}};
+  if (reason == lldb::eStopReasonSignal && !vcpu.is_null()) {
+    body["reason"] = word_for(vcpu.value("kind", ""));
+    body["description"] = reasons_of(vcpu);
+    return body;
+  }
+  if (asked && reason == lldb::eStopReasonSignal) {
+    body["reason"] = "pause";
+    return body;
+  }
+  char text[256] = "";
+  thread.GetStopDescription(text, sizeof text);
+  if (*text) body["description"] = text;
+  return body;
+}
+
+Json stopped_body(const Json& news, bool asked) {
+  const Json vcpu = first_vcpu(news);
+  Json body = {{"reason", "pause"}, {"threadId", 1}, {"allThreadsStopped", true}};
+  if (!vcpu.is_null()) {
+    body["reason"] = asked ? "pause" : word_for(vcpu.value("kind", ""));
+    body["threadId"] = vcpu.value("vcpu", 0) + 1;
+    body["description"] = reasons_of(vcpu);
+  }
+  if (news.contains("byName")) body["text"] = "resumed by " + news.value("byName", "");
+  return body;
+}
+
+} // namespace kdbg::dap

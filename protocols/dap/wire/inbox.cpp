@@ -1,0 +1,59 @@
+#include "protocols/dap/wire/inbox.hpp"
+
+#include <algorithm>
+
+namespace kdbg::dap {
+
+void Inbox::put(Item item) {
+  {
+    const std::lock_guard lock(mutex_);
+    const Request* const request = std::get_if<Request>(&item);
+    if (request && (request->command == "pause" || request->command == "cancel")) {
+      const auto before = std::find_if(items_.begin(), items_.end(), [](const Item& one) {
+        return std::holds_alternative<Request>(one);
+      });
+      items_.insert(before, std::move(item));
+    } else {
+      items_.push_back(std::move(item));
+    }
+  }
+  wake_();
+}
+
+std::optional<Item> Inbox::take() {
+  const std::lock_guard lock(mutex_);
+  if (items_.empty()) return {};
+  Item item = std::move(items_.front());
+  items_.pop_front();
+  return item;
+}
+
+std::optional<News> Inbox::take_news() {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(items_.begin(), items_.end(), [](const Item& one) {
+    return std::holds_alternative<News>(one);
+  });
+  if (found == items_.end()) return {};
+  News news = std::move(*std::get_if<News>(&*found));
+  items_.erase(found);
+  return news;
+}
+
+std::optional<Request> Inbox::withdraw(std::int64_t seq) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(items_.begin(), items_.end(), [&](const Item& one) {
+    const Request* const request = std::get_if<Request>(&one);
+    return request && request->seq == seq && request->command != "cancel";
+  });
+  if (found == items_.end()) return {};
+  Request request = std::move(*std::get_if<Request>(&*found));
+  items_.erase(found);
+  return request;
+}
+
+std::size_t Inbox::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return items_.size();
+}
+
+} // namespace kdbg::dap

@@ -1,0 +1,76 @@
+// Several clients on one guest: each sees what the others do.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Server, Session, breakAt, demo, together } from './session.mjs';
+
+test('a run of one client is seen by the other, with who did it', together(2, async (server, [a, b]) => {
+  await a.stop(() => a.attachTo(server));
+  await b.stop(() => b.attachTo(server));
+  await breakAt(a, 'return n * below');
+  const seen = b.waitForEvent('continued');
+  const stopped = b.waitForEvent('stopped');
+  const own = await a.stop(() => a.continueRequest({ threadId: 1 }));
+  assert.equal(own.reason, 'breakpoint');
+  await seen;
+  const body = (await stopped).body;
+  assert.equal(body.reason, 'breakpoint');
+  assert.match(body.text, /tests/);
+  const [one, other] = [await a.top(1), await b.top(body.threadId)];
+  assert.equal(one.name, 'factorial');
+  assert.equal(other.instructionPointerReference, one.instructionPointerReference);
+}));
+
+test('a step of one client is one run and one stop for the other', together(2, async (server, [a, b]) => {
+  await a.stop(() => a.attachTo(server));
+  await breakAt(a, 'uint64_t product = factorial(5)');
+  await a.stop(() => a.continueRequest({ threadId: 1 }));
+  await b.stop(() => b.attachTo(server));
+  for (let i = 0; i < 3; ++i) {
+    const before = b.events('stopped').length;
+    await a.stop(() => a.nextRequest({ threadId: 1 }));
+    await b.until(() => b.events('stopped').length > before, 'the other client sees the step');
+    assert.equal((await b.top(1)).instructionPointerReference, (await a.top(1)).instructionPointerReference);
+  }
+  assert.equal(b.events('continued').length, 3);
+  assert.equal(b.events('stopped').length, 4);
+}));
+
+test('a late joiner does not halt a running guest, and sees its next stop', together(2, async (server, [a, b]) => {
+  await a.stop(() => a.attachTo(server));
+  await a.continueRequest({ threadId: 1 });
+  await b.attachTo(server);
+  assert.equal((await b.threadsRequest()).body.threads.length, 2);
+  assert.equal(a.events('stopped').length, 1);
+  const seen = b.waitForEvent('stopped');
+  const own = await a.stop(() => a.pauseRequest({ threadId: 1 }));
+  assert.equal(own.reason, 'pause');
+  const body = (await seen).body;
+  const frame = await b.top(body.threadId);
+  assert.equal(frame.instructionPointerReference, (await a.top(body.threadId)).instructionPointerReference);
+}));
+
+test('who has no run control is told who has, and may take it', together(2, async (server, [a, b]) => {
+  await a.stop(() => a.attachTo(server));
+  await b.stop(() => b.attachTo(server));
+  await a.stop(() => a.stepInRequest({ threadId: 1, granularity: 'instruction' }));
+  await b.until(() => b.events('stopped').length === 2, 'the other client sees the step');
+  const refused = await b.ask('continue', { threadId: 1 });
+  assert.equal(refused.success, false);
+  assert.match(refused.message, /tests/);
+  assert.match(refused.message, /takeControl/);
+  await b.send('kvmdbg/takeControl', {});
+  await b.stop(() => b.stepInRequest({ threadId: 1, granularity: 'instruction' }));
+}));
+
+test('an observer sees and may not move', together(2, async (server, [a, b]) => {
+  await a.stop(() => a.attachTo(server));
+  await b.stop(() => b.attachTo(server, { role: 'observe' }));
+  const refused = await b.ask('continue', { threadId: 1 });
+  assert.equal(refused.success, false);
+  assert.match(refused.message, /observe/);
+  assert.equal((await b.ask('pause', { threadId: 1 })).success, true); // it stands already
+  const seen = b.waitForEvent('continued');
+  await a.continueRequest({ threadId: 1 });
+  await seen;
+  assert.match((await b.ask('pause', { threadId: 1 })).message, /observe/);
+}));
