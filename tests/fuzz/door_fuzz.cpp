@@ -1,6 +1,6 @@
-// Throws bytes at the one port's door: what a client says first, the head of a request, what comes of
-// it, and a debug adapter's client that is sent away. The same bytes, whole and in pieces, must end
-// the same; nothing may become a WebSocket without the token, and no answer may tell it.
+// Throws bytes at the one port's door: what a client says first, the head of a request, what comes
+// of it, and a debug adapter's client that is sent away. The same bytes, whole and in pieces, must
+// end the same; nothing may become a WebSocket without the token, and no answer may tell it.
 #include "adapter/server/gateway/dap_words.hpp"
 #include "adapter/server/gateway/door.hpp"
 #include "adapter/server/gateway/sniff.hpp"
@@ -100,8 +100,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_sniffing(said);
   const Outcome whole = outcome_of(said, std::max<std::size_t>(said.size(), 1));
   const Outcome pieces = outcome_of(said, piece);
-  // an upgrade is refused when something stands behind it: in pieces that is seen, too, since all of
-  // the input is here
+  // an upgrade is refused when something stands behind it: in pieces that is seen, too, since all
+  // of the input is here
   require(whole == pieces);
   check_refusals(said);
   return 0;
