@@ -94,7 +94,7 @@ TEST_CASE("a client of a debug adapter that is not there is told so") {
   const std::string where = listen(fixture);
   TcpPeer peer(fixture, where);
   SECTION("on a stream, when it has asked") {
-    peer.send("Content-Length: 34\r\n");
+    peer.send("Content-Length: 32\r\n");
     fixture.io.run_for(5ms);
     peer.send("\r\n{\"seq\":3,\"command\":\"initialize\"}");
     const std::string answer = rest_of(fixture, peer);
@@ -116,7 +116,7 @@ TEST_CASE("a debug adapter that ends at once leaves nobody waiting") {
   const std::string where = listen(fixture);
   TcpPeer peer(fixture, where);
   SECTION("on a stream") {
-    peer.send("Content-Length: 34\r\n\r\n{\"seq\":3,\"command\":\"initialize\"}");
+    peer.send("Content-Length: 32\r\n\r\n{\"seq\":3,\"command\":\"initialize\"}");
     CHECK(rest_of(fixture, peer).find("ended with status 1") != std::string::npos);
   }
   SECTION("by WebSocket") {
