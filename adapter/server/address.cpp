@@ -94,7 +94,9 @@ ip::tcp::endpoint tcp_of(const boost::asio::generic::stream_protocol::endpoint& 
   ip::tcp::endpoint to;
   to.resize(from.size());
   std::memcpy(to.data(), from.data(), from.size());
-  return to;
+  const ip::address address = to.address();
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return to;
+  return {ip::make_address_v4(ip::v4_mapped, address.to_v6()), to.port()};
 }
 
 } // namespace kdbg::server

@@ -4,6 +4,7 @@
 #include "adapter/server/dial.hpp"
 #include "adapter/server/dump.hpp"
 #include "adapter/server/dump_folder.hpp"
+#include "adapter/server/files.hpp"
 #include "adapter/server/gateway/dap_program.hpp"
 #include "adapter/server/options.hpp"
 #include "adapter/server/platform_command.hpp"
@@ -29,7 +30,6 @@
 #include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -44,16 +44,6 @@ void say(std::string_view text) {
 int fail(const Error& error, ExitCode code) {
   say(error.what);
   return code;
-}
-
-Result<Bytes> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary | std::ios::ate);
-  if (!in) return Error{Code::bad_request, "cannot open " + path};
-  Bytes out(static_cast<std::size_t>(in.tellg()));
-  in.seekg(0);
-  in.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size()));
-  if (!in) return Error{Code::bad_request, "cannot read " + path};
-  return out;
 }
 
 gdb::KillPolicy kill_policy(const std::string& word) {
@@ -149,6 +139,10 @@ private:
     machine_->attach(*engine_);
     console_->on_input([this](ByteView keys) { machine_->console_input(keys); });
     arbiter_ = std::make_unique<Arbiter>(*engine_, *trace_);
+    if (!options_.audit.empty()) {
+      audit_ = Audit(TRY(open_audit(options_.audit)));
+      arbiter_->keep_audit(audit_);
+    }
     return Done{};
   }
 
@@ -207,7 +201,7 @@ private:
     const Process self = TRY(look_at_process(pid));
     TRY(server_->listen_aside("unix:" + folder.socket_of(pid)));
     token_files_ = TRY(folder.add_tokens(pid, tokens_));
-    say(fmt::format("  WebSocket clients: the token is in {}; to look only, {}",
+    say(fmt::format("  WebSockets: the token is in {}; to look only, {}",
                     token_files_.control->path(), token_files_.observe->path()));
     std::error_code error;
     const auto image = std::filesystem::absolute(options_.image, error);
@@ -319,6 +313,7 @@ private:
   std::unique_ptr<Console> console_, debug_port_;
   std::unique_ptr<kvm::Machine> machine_;
   std::unique_ptr<kvm::Engine> engine_;
+  Audit audit_;
   std::unique_ptr<Arbiter> arbiter_;
   std::unique_ptr<Server> server_;
   Tokens tokens_;

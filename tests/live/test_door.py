@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 
-from check import Skip, case, equal, holds
+from check import Skip, case, equal, holds, refused
+from machine import Settings
 from rsp import Client
 from websocket import TEXT, Door, WebSocket, until_end
 
@@ -325,3 +326,33 @@ def a_unix_socket_speaks_all():
         equal(link.ask(b"qC")[:2], "QC", "an answer")
         link.close()
         door.connect().close()
+
+
+@case()
+def who_did_it():
+    audit = os.path.join(Settings.scratch, f"audit-{os.getpid()}")
+    with Door(arguments=["--audit", audit, "--listen", "127.0.0.1:0,observe"]) as door:
+        equal(os.stat(audit).st_mode & 0o777, 0o600, "mode of the audit file")
+        client = door.connect()
+        at = door["_start"]
+        client.read(at, 16)
+        code = client.read(at, 1)
+        client.write(at, code)
+        client.set_register("rax", 5)
+        client.insert(1, at + 1)
+        client.remove(1, at + 1)
+        client.step()
+        observer = Client(re.findall(r"listening on (\S+),", door.log())[0])
+        refused(lambda: observer.write(at, b"\x90"), "an observer's write")
+        client.resume("c")
+        client.interrupt()
+        with open(audit, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        owner, looks = (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ client %d \(gdb from 127\.0\.0\.1:\d+\): " % i for i in (1, 2))
+        expected = [owner + rf"write_memory {at:#x}, 1 bytes: ok", owner + r"write_register \d+ of vCPU 0: ok",
+                    owner + rf"insert_point .*{at + 1:#x}.*: ok", owner + rf"remove_point .*{at + 1:#x}.*: ok",
+                    owner + "resume step: ok", looks + f"write_memory {at:#x}, 1 bytes: .*may only observe.*",
+                    owner + "resume run: ok", owner + "interrupt: ok"]
+        for line, want in zip(lines, expected, strict=False):
+            holds(re.fullmatch(want, line), f"{line!r} is not {want!r}")
+        equal(len(lines), len(expected), f"lines of {lines}")

@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 
-from check import case, equal, holds
+from check import Skip, case, equal, holds
 from machine import Settings
 from websocket import CLOSE, TEXT, Door, until_end
 
@@ -249,3 +249,22 @@ def a_stream_that_speaks_no_dap():
             with machine.raw(data) as link:
                 answer = until_end(link)
             holds(b'"terminated"' in answer and b"--max-workers" in answer, f"{data[:40]!r} was answered {answer!r}")
+
+
+@case(limit=120)
+def the_real_debug_adapter():
+    program = os.path.join(os.path.dirname(os.path.abspath(Settings.kvmdbg)), "kvmdbg-dap")
+    if not os.path.exists(program):
+        raise Skip("kvmdbg-dap is not built: liblldb-22-dev is not installed")
+    with Door() as machine:
+        other = machine.connect()
+        for kind in (Stream, Page):
+            client = kind(machine)
+            client.send({"seq": 1, "type": "request", "command": "initialize", "arguments": {"adapterID": "kvmdbg"}})
+            answer = client.receive()
+            equal((answer["request_seq"], answer["success"], answer["command"]), (1, True, "initialize"), "the answer")
+            pid = int(re.findall(r"process (\d+) serves", machine.log())[-1])
+            os.kill(pid, signal.SIGKILL)
+            clients_end(machine, client, r"was killed by signal 9 \(Killed\)")
+            gone(machine, pid)
+        equal(other.ask("qC")[:2], "QC", "an answer to another client")
