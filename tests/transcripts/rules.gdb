@@ -1,5 +1,6 @@
 # Conditions, and commands in the style of dprintf's agent, decided by the server.
 -> $qSupported:multiprocess+;swbreak+;hwbreak+#..
+<- +
 <- /^\$PacketSize=.*;ConditionalBreakpoints\+;BreakpointCommands\+;.*#..$/
 -> +$QStartNoAckMode#..
 <- +$OK#..
