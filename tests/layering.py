@@ -69,6 +69,8 @@ RULES = [
      "|".join([STANDARD, LINUX, FMT, JSON, BOOST, VOCABULARY, r'"protocols/dap/(message|wire|control)/.*"',
                r'"protocols/gdb/(codec|text)\.hpp"']), None,
      "DAP's ways to the client and to the server know threads and sockets, and no lldb"),
+    (r"protocols/dap/options\..*", "|".join([STANDARD, CLI, r'"protocols/dap/options\.hpp"']), None,
+     "options turns the command line into values and knows nothing else"),
     (r"protocols/dap/(main|loop)\..*",
      "|".join([STANDARD, LINUX, FMT, JSON, LLDB, VOCABULARY, r'"protocols/dap/.*"']), None,
      "kvmdbg-dap's main thread"),

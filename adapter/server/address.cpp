@@ -58,6 +58,9 @@ Result<ListenPlace> parse_listen_place(std::string_view text, bool allow_remote)
     text.remove_suffix(observe.size());
   }
   place.address = TRY(parse_listen_address(text, allow_remote));
+  if (place.role == Role::observe && std::holds_alternative<Stdio>(place.address)) {
+    return bad("stdio,observe", "whoever has started the server may do everything");
+  }
   return place;
 }
 
