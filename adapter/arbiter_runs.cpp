@@ -51,8 +51,7 @@ void Arbiter::rest(ClientId id) {
 }
 
 void Arbiter::interrupt(ClientId id) {
-  if (target_.running()) return target_.interrupt(id);
-  if (!lease_.hidden_from(id)) return;
+  if (target_.running() || !lease_.hidden_from(id)) return target_.interrupt(id);
   lease_.cut(id);
   show_stop(lease_.driver());
 }

@@ -16,11 +16,12 @@ DebugPlan Engine::plan_for(VcpuRun& run, std::uint64_t pc, const StepPlan& step)
   const bool foretold = alone_ && alone_->foretold;
   DebugPlan plan{steps && !foretold, (placed.instructions || foretold) && facts_.breakpoint_exit,
                  asked && facts_.block_interrupts, placed.slots};
-  // A slot at pc would fire before the step, and again for ever where KVM ignores RF.
+  // A slot at pc would fire before the step, and again for ever where KVM ignores RF. A vCPU that
+  // only steps for a watch's sake, and was held as it came to this pc, has yet to tell of it.
   for (unsigned n = 0; steps && n < max_slots; ++n) {
     auto& slot = plan.slots[n];
     const bool reported = run.passed == pc && (run.passed_slots >> n & 1) != 0;
-    const bool here = slot && slot->kind == PointKind::hardware && slot->address == pc;
+    const bool here = asked && slot && slot->kind == PointKind::hardware && slot->address == pc;
     if (here || reported) slot.reset();
   }
   run.end_slot.reset();

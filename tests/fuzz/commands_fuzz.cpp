@@ -46,9 +46,15 @@ private:
   std::optional<Code> refusal(const Seat& seat, Access access) const {
     if (!seat.present) return Code::closed;
     if (access == Access::drive && driver_ && *driver_ != seat.session.id()) return Code::not_owner;
-    if (access != Access::observe && target_.running()) return Code::running;
+    const bool of_any_guest = access == Access::observe || access == Access::act;
+    if (!of_any_guest && target_.running()) return Code::running;
     return {};
   }
+  /// A resume of a guest that another client runs.
+  bool joins(const Seat& seat) const {
+    return seat.present && target_.running() && runner_ != seat.session.id();
+  }
+  void began(const Seat& seat) { driver_ = runner_ = seat.session.id(); }
 
   std::set<Point> wanted() const {
     std::set<Point> all;
@@ -122,8 +128,9 @@ private:
   // What happens.
 
   template <class Command>
-  Result<typename Command::Reply> give(Seat& seat, const Command& command) {
-    const auto refused = refusal(seat, Command::access);
+  Result<typename Command::Reply>
+  give(Seat& seat, const Command& command, Access access = Command::access) {
+    const auto refused = refusal(seat, access);
     const Moves before = moves();
     const auto ram = target_.ram;
     const auto writes = target_.counts.register_writes;
@@ -135,8 +142,8 @@ private:
       nobody_heard();
       require(moves() == before && target_.ram == ram && target_.counts.register_writes == writes);
     }
-    if (Command::access != Access::drive) require(moves() == before);
-    if (Command::access == Access::observe) require(target_.ram == ram);
+    if (access != Access::drive) require(moves() == before);
+    if (access == Access::observe) require(target_.ram == ram);
     return reply;
   }
 
@@ -335,9 +342,10 @@ private:
     if (in_.once_in(4)) how.ranges.assign(2, {0x1000, 0x1000u + in_.byte()});
     const std::uint64_t epoch = target_.stop().epoch;
     const bool ends = powered_off(target_.stop()).has_value();
-    if (!give(seat, ResumeGuest{how})) return;
+    if (joins(seat)) return require(*give(seat, ResumeGuest{how}) == Moved::joined);
+    if (!give(seat, ResumeGuest{how}, Access::drive)) return;
     require(target_.stop().epoch == epoch);
-    driver_ = seat.session.id();
+    began(seat);
     if (ends) {
       gone_ = true;
       return forget_events(); // Gone, in the fake machine before Resumed
@@ -446,17 +454,21 @@ private:
   void move(GdbSeat& seat, std::string_view motion) {
     const Moves before = moves();
     const auto refused = refusal(seat, Access::drive);
-    const bool ends = powered_off(target_.stop()).has_value();
+    const bool ends = powered_off(target_.stop()).has_value(), joined = joins(seat);
     const auto answer = seat.ask(motion);
     const bool moved = moves() != before;
     require(!moved || !refused);
-    require(answer.has_value() == !moved);
-    if (moved) driver_ = seat.session.id();
+    if (gone_ || !joined) {
+      require(answer.has_value() == !moved);
+    } else if (!answer) {
+      require(!moved);
+    }
+    if (moved) began(seat);
     if (ends && answer && answer->starts_with('W')) end(seat);
   }
   /// A resume after the guest's last stop.
   void end(const Seat& seat) {
-    if (!gone_) driver_ = seat.session.id();
+    if (!gone_) began(seat);
     gone_ = true;
   }
 
@@ -470,7 +482,7 @@ private:
     if (*answer != "OK") return require(moves() == before);
     require(gone_ || seat.points.empty());
     if (!gone_ && !refused) {
-      driver_ = seat.session.id();
+      began(seat);
       if (ends) gone_ = true;
       require(ends || target_.running());
     }
@@ -482,7 +494,7 @@ private:
   Arbiter arbiter_{target_, trace_};
   Choices in_;
   std::array<std::unique_ptr<Seat>, seats> seats_;
-  std::optional<ClientId> driver_;
+  std::optional<ClientId> driver_, runner_;
   bool gone_ = false;
 };
 

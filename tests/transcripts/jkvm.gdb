@@ -14,4 +14,4 @@
 -> $vCont;c#..
  ! stopped vcpu=1 step
 <- /^\$T05.*thread:2;/
-<- /^%Kvm:\{"event":"stopped","epoch":1,"vcpus":\[\{"vcpu":1,"reasons":\["stepped"\]\}\]\]\}\]#/
+<- /^%Kvm:\{"event":"stopped","epoch":1,"vcpus":\[\{"vcpu":1,"kind":"step","reasons":\["stepped"\]\}\]\],"by":1,"byName":"client 1"\}\]#/

@@ -18,13 +18,14 @@
 # the other one cannot know, and is refused what needs a stopped guest
 2-> $g#..
 2<- $E10#..
-2-> $vCont;c#..
-2<- $E01#..
+# nobody owes it a stop reply
 2-> \x03
  = interrupts 0
-# nobody owes it a stop reply
+# it joins the run that is under way
+2-> $vCont;c#..
  ! stopped vcpu=0 software=0x1000
 <- /^\$T05/
+2<- /^\$T05/
 2-> $p5#..
 2<- $0010000000000000#..
 # run control stays with whoever has it

@@ -16,7 +16,7 @@ struct Client {
   explicit Client(Machine& machine) : session(machine.target, machine.arbiter, machine.trace) {
     session.join(front_end);
   }
-  Status resume() { return session.execute(ResumeGuest{{{Motion::run, Motion::run}}}); }
+  Result<Moved> resume() { return session.execute(ResumeGuest{{{Motion::run, Motion::run}}}); }
   Status insert(const Point& point) { return session.execute(InsertPoint{first, point}); }
   Status remove(const Point& point) { return session.execute(RemovePoint{point}); }
 

@@ -152,6 +152,19 @@ TEST_CASE("a watch reports old and new value, by slot and by stepping") {
   }
 }
 
+TEST_CASE("a vCPU that steps for a watch tells first of the slot that it was held at") {
+  Rig rig(emulating(), {0x90, 0x90, 0xeb, 0xfd}); // nop; nop; jmp to the second
+  REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::access, ScriptedVmm::data, 4)));
+  for (const std::uint64_t where : {entry, entry + 1, entry + 1}) { // each once a round
+    REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::hardware, where)));
+    REQUIRE(rig.resume(Motion::run));
+    const auto* hit = rig.last<HitPoint>();
+    REQUIRE(hit != nullptr);
+    CHECK(hit->point.at.value == where);
+    CHECK(rig.vmm.rip() == where);
+  }
+}
+
 TEST_CASE("a step that hits a watch says both") {
   Rig rig(hardware(), {0xff, 0x07, 0xf4});
   REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::access, ScriptedVmm::data, 4)));
