@@ -188,7 +188,9 @@ private:
       }
     }
     if (auto found = announce(std::move(places)); !found) {
-      say("note: kvmdbg list and platform will not find this machine: " + found.error().what);
+      say("note: kvmdbg list and platform will not find this machine, and no file has its "
+          "tokens: " +
+          found.error().what);
     }
     return Done{};
   }
