@@ -171,26 +171,33 @@ private:
     for (const std::string& address : options_.listen) {
       const std::string where = TRY(server_->listen(address));
       places.push_back(where);
-      say(fmt::format("{}, listening on {}{}",
-                      options_.go ? "running" : "stopped at the entry point", where,
-                      role_at(address) == Role::observe ? ", to look only" : ""));
-      if (address == "stdio") {
-        ignore_interrupts();
-        if (options_.console == "none") say("  the guest's console: monitor console");
-        continue;
-      }
-      const bool local = where.starts_with("unix:");
-      say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image,
-                      local ? where.substr(5) : where));
-      // in a terminal, not in a log that others may read
-      if (!local && ::isatty(STDERR_FILENO) != 0) {
-        say(fmt::format("  http://{}/#t={}", where, tokens_.of(role_at(address))));
-      }
+      show_place(address, where);
     }
     if (auto found = announce(std::move(places)); !found) {
-      say("note: kvmdbg list and platform will not find this machine: " + found.error().what);
+      say("note: kvmdbg list and platform will not find this machine, and no file has its "
+          "tokens: " +
+          found.error().what);
     }
     return Done{};
+  }
+
+  /// What people need to come there.
+  void show_place(std::string_view address, const std::string& where) {
+    const Role role = role_at(address);
+    say(fmt::format("{}, listening on {}{}", options_.go ? "running" : "stopped at the entry point",
+                    where, role == Role::observe ? ", to look only" : ""));
+    if (address == "stdio") {
+      ignore_interrupts();
+      if (options_.console == "none") say("  the guest's console: monitor console");
+      return;
+    }
+    const bool local = where.starts_with("unix:");
+    say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image,
+                    local ? where.substr(5) : where));
+    // in a terminal, not in a log that others may read
+    if (!local && ::isatty(STDERR_FILENO) != 0) {
+      say(fmt::format("  http://{}/#t={}", where, tokens_.of(role)));
+    }
   }
 
   /// A machine that is not found serves debuggers all the same.

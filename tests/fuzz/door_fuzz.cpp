@@ -107,9 +107,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_sniffing(said);
   const Outcome whole = outcome_of(said, std::max<std::size_t>(said.size(), 1));
   const Outcome pieces = outcome_of(said, piece);
-  // an upgrade is refused when something stands behind it: in pieces that is seen, too, since all
-  // of the input is here
-  require(whole == pieces);
+  // what is no head may be seen at once or only when its end comes, but it never is one
+  require(whole.refused == pieces.refused ? whole == pieces : !whole.whole && !pieces.whole);
   check_refusals(said);
   return 0;
 }
