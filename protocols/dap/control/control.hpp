@@ -29,6 +29,9 @@ public:
   /// for ten seconds, else bad_request with its sentence.
   Result<Json> ask(std::string_view name, const Json& arguments = Json::object());
 
+  /// gdb's description of the target: registers, their groups and fields, as XML.
+  Result<std::string> description();
+
   /// The guest goes on without this client's points, unless somebody else has run control.
   Status detach();
 

@@ -5,9 +5,10 @@
 namespace kdbg::dap {
 namespace {
 
-std::array<std::span<const RequestRow>, 6> all_lists() {
-  return {lifecycle_requests(), running_requests(),  breakpoint_requests(),
-          stack_requests(),     variable_requests(), server_requests()};
+std::array<std::span<const RequestRow>, 10> all_lists() {
+  return {lifecycle_requests(), running_requests(),  breakpoint_requests(), stack_requests(),
+          variable_requests(),  evaluate_requests(), memory_requests(),     code_requests(),
+          source_requests(),    server_requests()};
 }
 
 } // namespace

@@ -59,6 +59,10 @@ std::span<const RequestRow> running_requests();
 std::span<const RequestRow> breakpoint_requests();
 std::span<const RequestRow> stack_requests();
 std::span<const RequestRow> variable_requests();
+std::span<const RequestRow> evaluate_requests();
+std::span<const RequestRow> memory_requests();
+std::span<const RequestRow> code_requests();
+std::span<const RequestRow> source_requests();
 std::span<const RequestRow> server_requests();
 
 /// nullptr when there is none.

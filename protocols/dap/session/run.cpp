@@ -1,4 +1,5 @@
 // A session's run control: moves of its own, and following the moves of others.
+#include "protocols/dap/data/memory.hpp"
 #include "protocols/dap/session/session.hpp"
 #include "protocols/dap/session/stop_text.hpp"
 
@@ -13,6 +14,7 @@ namespace kdbg::dap {
 Status Session::drive(const std::function<Status()>& move, std::function<bool()> then) {
   TRY(stopped());
   if (!driving_) TRY(take_drive());
+  const bool stale = stale_;
   forget_handles();
   latest_stop_ = nullptr;
   driving_ = lldb_moves_ = running_ = moved_ = true;
@@ -22,6 +24,7 @@ Status Session::drive(const std::function<Status()>& move, std::function<bool()>
     return Done{};
   }
   driving_ = lldb_moves_ = running_ = false;
+  if (stale) forget_memory();
   ignore(control->ask("rest"));
   return moved;
 }
@@ -84,6 +87,7 @@ void Session::on_news(const Json& event) {
   const std::string name = event.value("event", "");
   if (name == "stopped") on_stopped(event);
   if (name == "resumed") on_resumed(event);
+  if (name == "memory-changed") on_memory_changed(*this, event);
   if (name == "console") client.print("stdout", event.value("text", ""));
 }
 
@@ -175,6 +179,19 @@ lldb::SBFrame Session::selected_frame() {
 void Session::forget_handles() {
   frames.clear();
   groups.clear();
+  set_memory_cache(true);
+}
+
+/// LLDB reads all memory anew when the guest stops, and no sooner.
+void Session::forget_memory() {
+  set_memory_cache(false);
+}
+
+void Session::set_memory_cache(bool on) {
+  if (stale_ == !on) return;
+  stale_ = !on;
+  lldb::SBDebugger::SetInternalVariable("target.process.disable-memory-cache",
+                                        on ? "false" : "true", debugger.GetInstanceName());
 }
 
 // --- telling the client
@@ -195,10 +212,12 @@ void Session::tell_own_stop() {
   process.SetSelectedThread(thread);
   const bool asked = std::exchange(pausing_, false);
   client.tell("stopped", stopped_body(thread, asked, latest_stop_));
+  tell_memory_changed(*this);
 }
 
 void Session::tell_others_stop(const Json& event) {
   client.tell("stopped", stopped_body(event, std::exchange(pausing_, false)));
+  tell_memory_changed(*this);
 }
 
 } // namespace kdbg::dap
