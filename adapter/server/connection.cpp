@@ -56,7 +56,8 @@ void Connection::left(std::string_view why) {
   }
   joined_ = false;
   session_.leave();
-  observer_.log(fmt::format("client {} left: {}", static_cast<std::uint32_t>(session_.id()), why));
+  observer_.log(fmt::format("{}client {} left: {}", session_.follower() ? "a follower of " : "",
+                            static_cast<std::uint32_t>(session_.id()), why));
 }
 
 void Connection::closed() {

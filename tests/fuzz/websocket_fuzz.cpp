@@ -52,10 +52,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   asio::local::stream_protocol::socket client(io), server(io);
   asio::local::connect_pair(client, server);
   std::unique_ptr<Echo> echo;
-  accept_websocket(Socket(std::move(server)), request, std::chrono::seconds(1), [&](auto stream) {
-    require(bool(stream));
-    echo = std::make_unique<Echo>(*std::move(stream));
-  });
+  accept_websocket(Socket(std::move(server)), request, std::chrono::milliseconds(200),
+                   [&](auto stream) {
+                     require(bool(stream));
+                     echo = std::make_unique<Echo>(*std::move(stream));
+                   });
   io.poll();
   require(echo != nullptr);
   for (std::size_t at = 0; at < size;) {

@@ -25,12 +25,8 @@ struct Reason {
   std::string_view text;
 };
 constexpr Reason reasons[] = {
-    {200, "OK"},
-    {400, "Bad Request"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {426, "Upgrade Required"},
+    {200, "OK"},        {400, "Bad Request"},        {403, "Forbidden"},
+    {404, "Not Found"}, {405, "Method Not Allowed"}, {426, "Upgrade Required"},
 };
 
 std::string_view reason_of(int status) {
