@@ -5,9 +5,10 @@
 namespace kdbg::dap {
 namespace {
 
-std::array<std::span<const RequestRow>, 6> all_lists() {
-  return {lifecycle_requests(), running_requests(),  breakpoint_requests(),
-          stack_requests(),     variable_requests(), server_requests()};
+std::array<std::span<const RequestRow>, 9> all_lists() {
+  return {lifecycle_requests(),       running_requests(),   breakpoint_requests(),
+          stack_requests(),           variable_requests(),  server_requests(),
+          data_breakpoint_requests(), exception_requests(), goto_requests()};
 }
 
 } // namespace
