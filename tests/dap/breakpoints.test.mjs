@@ -67,7 +67,8 @@ test('an instruction breakpoint with an offset, in hardware', using(async (sessi
 }));
 
 test('a data breakpoint by variable and by address', using(async (session) => {
-  await entry(session);
+  await session.stop(() => session.launchDemo({}, () => breakAt(session, 'return n * below')));
+  await breakAt(session);
   const info = (await session.send('dataBreakpointInfo', { name: 'heartbeat' })).body;
   assert.match(info.dataId, /^0x[0-9a-f]+\/8$/);
   assert.deepEqual(info.accessTypes, ['write', 'readWrite']);
