@@ -1,6 +1,7 @@
 #pragma once
 /// All clients of one machine: who is here, whose points are in, who may move the guest, and who
 /// is told what. Lives on one strand; nothing in here locks. Knows no protocol.
+#include "adapter/audit.hpp"
 #include "adapter/front_end.hpp"
 #include "adapter/lease.hpp"
 #include "adapter/target.hpp"
@@ -100,6 +101,13 @@ public:
   /// stop still reaches everybody who waits for it.
   void take_control(ClientId id);
 
+  /// Changes are written there from now on; it must outlive this.
+  void keep_audit(Audit& audit) { audit_ = &audit; }
+  bool audited() const { return audit_ != nullptr; }
+  void audit(ClientId id, std::string_view what, std::string_view outcome) {
+    audit_->line(describe(id), what, outcome);
+  }
+
   bool owns(ClientId id, const Point& point) const;
   /// "client 2 (gdb from 127.0.0.1:4321)".
   std::string describe(ClientId id) const;
@@ -133,6 +141,7 @@ private:
   Target& target_;
   Trace& trace_;
   Clock clock_;
+  Audit* audit_ = nullptr;
   std::map<ClientId, Member> clients_;
   std::map<Point, std::vector<Wish>> owners_; ///< a client once at most
   Lease lease_;

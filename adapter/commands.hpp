@@ -1,6 +1,6 @@
 #pragma once
 /// Everything a client can do to the machine, one struct each. The command names its reply type
-/// and what it must be allowed; `apply` does it.
+/// and what it must be allowed; `apply` does it; `subject`, for the audit, says what it is done to.
 #include "adapter/core_header.hpp"
 #include "adapter/session.hpp"
 
@@ -32,6 +32,7 @@ struct WriteRegister {
   RegisterId id;
   ByteView value;
   Result<Reply> apply(Caller c) const { return c.target.write_register(vcpu, id, value); }
+  std::string subject() const;
 };
 
 struct ReadMemory {
@@ -56,6 +57,7 @@ struct WriteMemory {
     c.arbiter.publish(MemoryChanged{at, data.size(), c.id}, c.id);
     return Done{};
   }
+  std::string subject() const;
 };
 
 struct Translate {
@@ -111,6 +113,7 @@ struct InsertPoint {
   Point point;
   Rule rule{};
   Result<Reply> apply(Caller c) const { return c.arbiter.insert(c.id, vcpu, point, rule); }
+  std::string subject() const { return describe(point); }
 };
 
 struct RemovePoint {
@@ -119,6 +122,7 @@ struct RemovePoint {
   static constexpr std::string_view name = "remove_point";
   Point point;
   Result<Reply> apply(Caller c) const { return c.arbiter.remove(c.id, point); }
+  std::string subject() const { return describe(point); }
 };
 
 struct RemoveAllPoints {
@@ -170,6 +174,7 @@ struct WriteMsr {
   std::uint32_t number;
   std::uint64_t value;
   Result<Reply> apply(Caller c) const { return c.target.write_msr(vcpu, number, value); }
+  std::string subject() const;
 };
 
 struct DescribeVcpu {
@@ -187,6 +192,7 @@ struct ResumeGuest {
   static constexpr std::string_view name = "resume";
   Resume how;
   Result<Reply> apply(Caller c) const { return c.arbiter.resume(c.id, how, c.follower); }
+  std::string subject() const;
 };
 
 /// What others are shown of this client.

@@ -12,16 +12,16 @@ namespace {
 constexpr unsigned deepest = 64; // expressions in one another
 
 /// A literal is neither signed nor unsigned: it takes the other side's.
-enum class Sign : std::uint8_t { neutral, signed_, unsigned_ };
+enum class Sign : std::uint8_t { neutral, minus, plain }; // either, signed, unsigned
 
 struct Type {
   unsigned bits = 64;
-  Sign sign = Sign::unsigned_;
+  Sign sign = Sign::plain;
 };
 constexpr std::pair<std::string_view, Type> types[] = {
-    {"u8", {8, Sign::unsigned_}},   {"u16", {16, Sign::unsigned_}}, {"u32", {32, Sign::unsigned_}},
-    {"u64", {64, Sign::unsigned_}}, {"s8", {8, Sign::signed_}},     {"s16", {16, Sign::signed_}},
-    {"s32", {32, Sign::signed_}},   {"s64", {64, Sign::signed_}},
+    {"u8", {8, Sign::plain}},   {"u16", {16, Sign::plain}}, {"u32", {32, Sign::plain}},
+    {"u64", {64, Sign::plain}}, {"s8", {8, Sign::minus}},   {"s16", {16, Sign::minus}},
+    {"s32", {32, Sign::minus}}, {"s64", {64, Sign::minus}},
 };
 
 std::optional<Type> type_named(std::string_view word) {
@@ -33,7 +33,7 @@ std::optional<Type> type_named(std::string_view word) {
 
 /// What code pushes: a number, or an address of something of type `to`.
 struct Value {
-  Sign sign = Sign::unsigned_;
+  Sign sign = Sign::plain;
   std::optional<Type> to{};
 };
 
@@ -69,7 +69,7 @@ constexpr Operator operators[] = {
 
 Sign common(Sign a, Sign b) {
   if (a == Sign::neutral) return b;
-  return a == Sign::unsigned_ || b == Sign::neutral ? a : b;
+  return a == Sign::plain || b == Sign::neutral ? a : b;
 }
 
 bool starts_word(char c) {
@@ -159,7 +159,7 @@ private:
   }
   void convert(const Type& type) {
     if (type.bits == 64) return;
-    emit(type.sign == Sign::signed_ ? Op::ext : Op::zero_ext);
+    emit(type.sign == Sign::minus ? Op::ext : Op::zero_ext);
     emit_number(type.bits, 1);
   }
   void load(const Type& type) {
@@ -167,7 +167,7 @@ private:
          : type.bits == 16 ? Op::ref16
          : type.bits == 32 ? Op::ref32
                            : Op::ref64);
-    if (type.sign == Sign::signed_) convert(type);
+    if (type.sign == Sign::minus) convert(type);
   }
 
   // the grammar
@@ -181,20 +181,21 @@ private:
       if (op == nullptr) break;
       if (code_.size() > longest_bytecode) return fail("too long");
       at_ += op->word.size();
-      if (op->level <= 2) {
-        left = TRY(logical(op->level == 1));
-      } else {
-        const Value right = TRY(binary(op->level + 1));
-        const Sign sign = common(left.sign, right.sign);
-        if (op->swapped) emit(Op::swap);
-        emit(sign == Sign::signed_ ? op->if_signed : op->plain);
-        if (op->negated) emit(Op::log_not);
-        const bool truth = op->level == 6 || op->level == 7;
-        left = {truth ? Sign::neutral : sign};
-      }
+      left = TRY(op->level <= 2 ? logical(op->level == 1) : right_side(*op, left));
     }
     --depth_;
     return left;
+  }
+
+  /// The left side's value is on the stack.
+  Result<Value> right_side(const Operator& op, const Value& left) {
+    const Value right = TRY(binary(op.level + 1));
+    const Sign sign = common(left.sign, right.sign);
+    if (op.swapped) emit(Op::swap);
+    emit(sign == Sign::minus ? op.if_signed : op.plain);
+    if (op.negated) emit(Op::log_not);
+    const bool truth = op.level == 6 || op.level == 7;
+    return Value{truth ? Sign::neutral : sign};
   }
 
   const Operator* next_operator(unsigned least) {
@@ -241,7 +242,7 @@ private:
       push(0);
       const Value value = TRY(unary());
       emit(Op::sub);
-      return Value{value.sign == Sign::neutral ? Sign::signed_ : value.sign};
+      return Value{value.sign == Sign::neutral ? Sign::minus : value.sign};
     }
     const std::size_t star = (skip_spaces(), at_);
     if (take("*")) {
@@ -284,7 +285,7 @@ private:
     const bool pointer = take("*");
     TRY(expect(")"));
     TRY(unary());
-    if (pointer) return Value{Sign::unsigned_, type};
+    if (pointer) return Value{Sign::plain, type};
     convert(type);
     return Value{type.sign};
   }

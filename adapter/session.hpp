@@ -54,10 +54,14 @@ public:
   Result<typename Command::Reply> execute(const Command& command) {
     if (auto admitted = arbiter_.admit(id_, Command::access); !admitted) {
       note(Command::name, admitted.error().what);
+      audit(command, admitted.error().what);
       return admitted.error();
     }
     auto reply = command.apply(Caller{id_, target_, arbiter_, follower_});
     note(Command::name, reply ? "ok" : reply.error().what);
+    if (!reply || changed(*reply)) {
+      audit(command, reply ? "ok" : std::string_view(reply.error().what));
+    }
     return reply;
   }
 
@@ -69,6 +73,22 @@ public:
 
 private:
   void note(std::string_view command, std::string_view outcome);
+  template <class Reply>
+  static bool changed(const Reply&) {
+    return true;
+  }
+  static bool changed(Moved moved) { return moved == Moved::began; }
+  /// Of commands that change something, and those that say of themselves that they do. One that has
+  /// a `subject` says what it is about.
+  template <class Command>
+  void audit(const Command& command, std::string_view outcome) {
+    if constexpr (Command::access != Access::observe || requires { command.subject(); }) {
+      if (!arbiter_.audited()) return;
+      std::string what(Command::name);
+      if constexpr (requires { command.subject(); }) what += ' ' + command.subject();
+      arbiter_.audit(id_, what, outcome);
+    }
+  }
   Target& target_;
   Arbiter& arbiter_;
   Trace& trace_;

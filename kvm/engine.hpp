@@ -99,6 +99,7 @@ private:
   DebugPlan plan_for(VcpuRun& run, std::uint64_t pc, const StepPlan& step) const;
   Result<bool> prepare_entry(VcpuId id);
   Verdict on_trap(VcpuId id, const Trap& trap);
+  Verdict complete_served(VcpuId id);
   Verdict on_debug_exit(VcpuId id);
   Verdict interrupted_exit(VcpuId id);
   Verdict finish_step(VcpuId id);

@@ -83,6 +83,13 @@ std::optional<Verdict> Engine::without_entry(VcpuId id) {
   return {};
 }
 
+/// The exit that was served is completed, and what was seen in it is judged.
+Verdict Engine::complete_served(VcpuId id) {
+  auto completed = vmm_.vcpu(id).complete_exit();
+  const Verdict verdict = after_exit(id, completed);
+  return verdict == Verdict::enter && judge_seen(id) ? conclude(id) : verdict;
+}
+
 Verdict Engine::before_run(VcpuId id) {
   VcpuRun& run = runs_[index(id)];
   // Before the look at halting(): a later kick sets it again.
@@ -94,12 +101,8 @@ Verdict Engine::before_run(VcpuId id) {
     // completed; a free run does it by itself, at the next entry, which a halt from here on must
     // not prevent.
     enter_first = !run.stepping && !vmm_.halting() && run.seen.empty();
-    if (!enter_first) {
-      auto completed = vmm_.vcpu(id).complete_exit();
-      const Verdict verdict = after_exit(id, completed);
-      if (verdict != Verdict::enter) return verdict;
-      if (judge_seen(id)) return conclude(id);
-    }
+    const Verdict verdict = enter_first ? Verdict::enter : complete_served(id);
+    if (verdict != Verdict::enter) return verdict;
   }
   if (run.halted && !run.stepping) return Verdict::park;
   if (const auto verdict = without_entry(id)) return *verdict;

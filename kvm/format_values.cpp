@@ -167,7 +167,8 @@ private:
     std::array<char, 2 * longest_text> room{};
     // the format is put together here, of parts that were looked at
     const int length = std::snprintf(room.data(), room.size(), spec.c_str(), value);
-    if (length > 0) out_.append(room.data(), std::min<std::size_t>(room.size() - 1, length));
+    const auto written = static_cast<std::size_t>(std::max(length, 0));
+    out_.append(room.data(), std::min(room.size() - 1, written));
   }
 
   std::string_view rest_;

@@ -58,6 +58,9 @@ Result<ListenPlace> parse_listen_place(std::string_view text, bool allow_remote)
     text.remove_suffix(observe.size());
   }
   place.address = TRY(parse_listen_address(text, allow_remote));
+  if (place.role == Role::observe && std::holds_alternative<Stdio>(place.address)) {
+    return bad("stdio,observe", "whoever has started the server may do everything");
+  }
   return place;
 }
 
@@ -91,7 +94,9 @@ ip::tcp::endpoint tcp_of(const boost::asio::generic::stream_protocol::endpoint& 
   ip::tcp::endpoint to;
   to.resize(from.size());
   std::memcpy(to.data(), from.data(), from.size());
-  return to;
+  const ip::address address = to.address();
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return to;
+  return {ip::make_address_v4(ip::v4_mapped, address.to_v6()), to.port()};
 }
 
 } // namespace kdbg::server

@@ -31,7 +31,8 @@ Result<ListenPlace> parse_listen_place(std::string_view text, bool allow_remote)
 Result<ListenAddress> parse_listen_address(std::string_view text, bool allow_remote);
 /// As it is written on the command line.
 std::string describe(const ListenAddress& address);
-/// Of a socket that is known to be one of TCP's.
+/// Of a socket that is known to be one of TCP's. An IPv4 client of an IPv6 socket has its own
+/// address.
 boost::asio::ip::tcp::endpoint tcp_of(const boost::asio::generic::stream_protocol::endpoint& from);
 
 } // namespace kdbg::server

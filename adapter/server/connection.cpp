@@ -39,7 +39,7 @@ bool Connection::open_front_end(std::byte first) {
     front_end_ = protocol.open(session_, [this](std::string bytes) { send(std::move(bytes)); });
     if (!protocol.joins) return true; // it asks and goes: it does not get to stay
     stay();
-    session_.join(*front_end_, std::string(protocol.name), name_);
+    session_.join(*front_end_, std::string(protocol.name), name_, role_);
     joined_ = true;
     observer_.log(fmt::format("client {}: {} from {}", static_cast<std::uint32_t>(session_.id()),
                               protocol.name, name_));

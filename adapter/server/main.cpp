@@ -4,6 +4,8 @@
 #include "adapter/server/dial.hpp"
 #include "adapter/server/dump.hpp"
 #include "adapter/server/dump_folder.hpp"
+#include "adapter/server/files.hpp"
+#include "adapter/server/gateway/dap_program.hpp"
 #include "adapter/server/options.hpp"
 #include "adapter/server/platform_command.hpp"
 #include "adapter/server/probe_command.hpp"
@@ -28,7 +30,6 @@
 #include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -43,16 +44,6 @@ void say(std::string_view text) {
 int fail(const Error& error, ExitCode code) {
   say(error.what);
   return code;
-}
-
-Result<Bytes> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary | std::ios::ate);
-  if (!in) return Error{Code::bad_request, "cannot open " + path};
-  Bytes out(static_cast<std::size_t>(in.tellg()));
-  in.seekg(0);
-  in.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size()));
-  if (!in) return Error{Code::bad_request, "cannot read " + path};
-  return out;
 }
 
 gdb::KillPolicy kill_policy(const std::string& word) {
@@ -73,6 +64,10 @@ bool came_to_an_end(const Stop& stop) {
     return std::holds_alternative<Crashed>(r) || std::holds_alternative<Halted>(r) ||
            std::holds_alternative<PoweredOff>(r);
   });
+}
+
+Role role_at(std::string_view address) {
+  return address.ends_with(",observe") ? Role::observe : Role::control;
 }
 
 class Run {
@@ -144,16 +139,22 @@ private:
     machine_->attach(*engine_);
     console_->on_input([this](ByteView keys) { machine_->console_input(keys); });
     arbiter_ = std::make_unique<Arbiter>(*engine_, *trace_);
+    if (!options_.audit.empty()) {
+      audit_ = Audit(TRY(open_audit(options_.audit)));
+      arbiter_->keep_audit(audit_);
+    }
     return Done{};
   }
 
   Status listen() {
     Settings settings;
     settings.allow_remote = options_.allow_remote;
+    settings.any_user = options_.any_user;
+    tokens_ = TRY(Tokens::draw());
     server_ = std::make_unique<Server>(
         io_, *engine_, *arbiter_, *trace_,
         std::vector<Protocol>{lldb::protocol(presentation()), state::protocol()}, say, settings,
-        &dumps_);
+        &dumps_, gateway());
     server_->on_clients_changed([this](std::size_t count) {
       clients_ = count;
       if (const auto status = powered_off(engine_->stop());
@@ -170,20 +171,33 @@ private:
     for (const std::string& address : options_.listen) {
       const std::string where = TRY(server_->listen(address));
       places.push_back(where);
-      say(fmt::format("{}, listening on {}", options_.go ? "running" : "stopped at the entry point",
-                      where));
-      if (address == "stdio") {
-        ignore_interrupts();
-        if (options_.console == "none") say("  the guest's console: monitor console");
-        continue;
-      }
-      const std::string remote = where.starts_with("unix:") ? where.substr(5) : where;
-      say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image, remote));
+      show_place(address, where);
     }
     if (auto found = announce(std::move(places)); !found) {
-      say("note: kvmdbg list and platform will not find this machine: " + found.error().what);
+      say("note: kvmdbg list and platform will not find this machine, and no file has its "
+          "tokens: " +
+          found.error().what);
     }
     return Done{};
+  }
+
+  /// What people need to come there.
+  void show_place(std::string_view address, const std::string& where) {
+    const Role role = role_at(address);
+    say(fmt::format("{}, listening on {}{}", options_.go ? "running" : "stopped at the entry point",
+                    where, role == Role::observe ? ", to look only" : ""));
+    if (address == "stdio") {
+      ignore_interrupts();
+      if (options_.console == "none") say("  the guest's console: monitor console");
+      return;
+    }
+    const bool local = where.starts_with("unix:");
+    say(fmt::format("  gdb {} -ex 'target remote {}'", options_.image,
+                    local ? where.substr(5) : where));
+    // in a terminal, not in a log that others may read
+    if (!local && ::isatty(STDERR_FILENO) != 0) {
+      say(fmt::format("  http://{}/#t={}", where, tokens_.of(role)));
+    }
   }
 
   /// A machine that is not found serves debuggers all the same.
@@ -193,6 +207,9 @@ private:
     const auto pid = static_cast<std::uint64_t>(::getpid());
     const Process self = TRY(look_at_process(pid));
     TRY(server_->listen_aside("unix:" + folder.socket_of(pid)));
+    token_files_ = TRY(folder.add_tokens(pid, tokens_));
+    say(fmt::format("  WebSockets: the token is in {}; to look only, {}",
+                    token_files_.control->path(), token_files_.observe->path()));
     std::error_code error;
     const auto image = std::filesystem::absolute(options_.image, error);
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -205,6 +222,17 @@ private:
                               .started = static_cast<std::uint64_t>(
                                   std::chrono::duration_cast<std::chrono::seconds>(now).count())}));
     return Done{};
+  }
+
+  GatewaySettings gateway() const {
+    GatewaySettings out;
+    out.tokens = tokens_;
+    out.origins = options_.origins;
+    out.dap = options_.dap;
+    out.max_workers = options_.max_workers;
+    out.worker_patience = std::chrono::seconds(options_.worker_timeout);
+    out.worker_arguments = worker_arguments(options_.roots, options_.image);
+    return out;
   }
 
   /// As the debuggers' packets have it.
@@ -292,8 +320,11 @@ private:
   std::unique_ptr<Console> console_, debug_port_;
   std::unique_ptr<kvm::Machine> machine_;
   std::unique_ptr<kvm::Engine> engine_;
+  Audit audit_;
   std::unique_ptr<Arbiter> arbiter_;
   std::unique_ptr<Server> server_;
+  Tokens tokens_;
+  RunFolder::TokenFiles token_files_;
   std::unique_ptr<RunFolder::Entry> record_;
   std::size_t clients_ = 0;
   unsigned looks_ = 0;

@@ -1,5 +1,7 @@
 #include "adapter/server/options.hpp"
 
+#include "adapter/server/gateway/door.hpp"
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -64,6 +66,46 @@ void add_image(CLI::App& run, RunOptions& o) {
                  "x86: write what firmware says on port 0x402 to this file; default: no such port");
 }
 
+constexpr const char* any_user_text =
+    "let processes of all users of this host in by TCP; default: this user's and root's";
+
+std::string check_origin(const std::string& text) {
+  if (is_origin(text)) return {};
+  return "an origin is scheme://host or scheme://host:port, without a path: https://example.org";
+}
+
+/// Who may come, by which protocols.
+void add_doors(CLI::App& run, RunOptions& o) {
+  run.add_option("--listen", o.listen,
+                 "HOST:PORT, unix:PATH or stdio; with ,observe behind it for clients that may only "
+                 "look; repeatable; default 127.0.0.1:1234")
+      ->allow_extra_args(false);
+  run.add_flag("--allow-remote", o.allow_remote,
+               "listen on addresses that other machines reach: whoever connects owns the guest");
+  run.add_flag("--any-user", o.any_user, any_user_text);
+  run.add_option("--allow-origin", o.origins,
+                 "pages of this origin may come by WebSocket, with a token; repeatable; default: "
+                 "the server's own page")
+      ->allow_extra_args(false)
+      ->check(check_origin);
+  run.add_option("--dap", o.dap,
+                 "the debug adapter, of which each DAP client gets a process; default: kvmdbg-dap "
+                 "beside kvmdbg or in PATH");
+  run.add_option("--root", o.roots,
+                 "debug adapters may read symbol and source files in this folder; repeatable; "
+                 "default: the image's folder")
+      ->allow_extra_args(false)
+      ->check(CLI::ExistingDirectory);
+  run.add_option("--max-workers", o.max_workers, "debug adapters at a time")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  run.add_option("--worker-timeout", o.worker_timeout,
+                 "seconds after which a debug adapter that reads nothing of its client is ended")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 86400));
+  run.add_option("--audit", o.audit, "write who changed what to this file, a line for each change");
+}
+
 void add_run(CLI::App& run, RunOptions& o) {
   add_image(run, o);
   run.add_option("--cpus", o.cpus, "number of vCPUs")
@@ -72,11 +114,7 @@ void add_run(CLI::App& run, RunOptions& o) {
   run.add_option("--memory", o.memory, "size of RAM, for instance 512M")
       ->transform(CLI::AsSizeValue(false))
       ->default_str("128M");
-  run.add_option("--listen", o.listen,
-                 "HOST:PORT, unix:PATH or stdio; repeatable; default 127.0.0.1:1234")
-      ->allow_extra_args(false);
-  run.add_flag("--allow-remote", o.allow_remote,
-               "listen on addresses that other machines reach: whoever connects owns the guest");
+  add_doors(run, o);
   run.add_flag("--go", o.go, "run at once instead of stopping at the entry point");
   run.add_option("--append", o.append, "kernel command line");
   run.add_option("--initrd", o.initrd, "initial RAM disk")->check(CLI::ExistingFile);
@@ -119,6 +157,7 @@ void add_platform(CLI::App& command, PlatformOptions& o) {
   command.add_flag(
       "--allow-remote", o.allow_remote,
       "listen on addresses that other machines reach: whoever connects owns the guests");
+  command.add_flag("--any-user", o.any_user, any_user_text);
 }
 
 void add_dump(CLI::App& command, DumpOptions& o) {

@@ -24,7 +24,13 @@ struct RunOptions {
   bool firmware = false;                           ///< the image is firmware that ends at 4 GiB
   std::string name;                                ///< what lists of machines show
   std::string debug_port; ///< file for what firmware writes to port 0x402; "": no port
-  bool go = false, allow_remote = false;
+  bool go = false, allow_remote = false, any_user = false;
+  std::vector<std::string> origins; ///< pages of these may come, too
+  std::string dap;                  ///< the debug adapter's program; "": looked for
+  std::vector<std::string> roots;   ///< where debug adapters may read files
+  std::size_t max_workers = 8;
+  unsigned worker_timeout = 60;       ///< seconds
+  std::string audit;                  ///< file; "": none
   std::vector<std::uint64_t> scratch; ///< address and bytes that debuggers may use, or nothing
 };
 struct ListOptions {
@@ -32,7 +38,7 @@ struct ListOptions {
 };
 struct PlatformOptions {
   std::vector<std::string> listen;
-  bool allow_remote = false;
+  bool allow_remote = false, any_user = false;
 };
 struct ProbeOptions {
   bool json = false;

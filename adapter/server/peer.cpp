@@ -34,16 +34,11 @@ std::string word_of(const tcp::endpoint& endpoint) {
                      endpoint.port());
 }
 
-/// The same address, of the family whose table it may stand in.
-tcp::endpoint as(bool v6, const tcp::endpoint& endpoint) {
+/// As it may stand in the table of IPv6.
+tcp::endpoint mapped(const tcp::endpoint& endpoint) {
   const ip::address address = endpoint.address();
-  if (v6 && address.is_v4()) {
-    return {ip::make_address_v6(ip::v4_mapped, address.to_v4()), endpoint.port()};
-  }
-  if (!v6 && address.is_v6() && address.to_v6().is_v4_mapped()) {
-    return {ip::make_address_v4(ip::v4_mapped, address.to_v6()), endpoint.port()};
-  }
-  return endpoint;
+  if (address.is_v6()) return endpoint;
+  return {ip::make_address_v6(ip::v4_mapped, address.to_v4()), endpoint.port()};
 }
 
 std::string read_whole(const char* path) {
@@ -55,9 +50,11 @@ std::optional<std::uint32_t> tcp_owner(const tcp::endpoint& peer, const tcp::end
   // the kernel may miss a row while others come and go
   constexpr int attempts = 3;
   for (int i = 0; i < attempts; ++i) {
-    for (const bool v6 : {false, true}) {
-      const std::string table = read_whole(v6 ? "/proc/net/tcp6" : "/proc/net/tcp");
-      if (auto owner = owner_in(table, as(v6, peer), as(v6, here))) return owner;
+    if (peer.address().is_v4()) {
+      if (auto owner = owner_in(read_whole("/proc/net/tcp"), peer, here)) return owner;
+    }
+    if (auto owner = owner_in(read_whole("/proc/net/tcp6"), mapped(peer), mapped(here))) {
+      return owner;
     }
   }
   return {};
@@ -101,7 +98,7 @@ Status check_peer(Socket& socket) {
   const auto there = error ? here : socket.remote_endpoint(error);
   if (error) return Error{Code::closed, "it has left already"};
   const tcp::endpoint peer = tcp_of(there);
-  if (!as(false, peer).address().is_loopback()) return Done{};
+  if (!peer.address().is_loopback()) return Done{};
   const auto owner = tcp_owner(peer, tcp_of(here));
   if (owner) return judge(*owner);
   return Error{Code::not_owner, "nobody holds its end of the connection: it has left already, or "

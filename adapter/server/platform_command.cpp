@@ -42,6 +42,7 @@ Result<int> serve_platform(const PlatformOptions& options,
                       .log = log};
   Settings settings;
   settings.allow_remote = options.allow_remote;
+  settings.any_user = options.any_user;
   PlatformServer server(
       io,
       [&](Sink sink, const std::string& where) {

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -40,6 +41,24 @@ std::optional<std::uint64_t> process_in(const fs::path& file, std::string_view e
   return pid;
 }
 
+/// What a machine has here besides its record.
+constexpr std::string_view socket_ending = ".sock", control_ending = ".token",
+                           observe_ending = ".observe-token";
+constexpr std::string_view endings[] = {socket_ending, control_ending, observe_ending};
+
+/// A new file that is this user's alone from its beginning.
+Status write_secret(const std::string& path, std::string_view text) {
+  ::unlink(path.c_str());
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  const bool written =
+      file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const int error = errno;
+  if (file >= 0) ::close(file);
+  if (written) return Done{};
+  return Error{Code::kernel, fmt::format("cannot write {}: {}", path, strerrordesc_np(error)),
+               error};
+}
+
 } // namespace
 
 Result<RunFolder> RunFolder::open() {
@@ -66,7 +85,7 @@ Result<RunFolder> RunFolder::open_at(std::string path) {
 }
 
 std::string RunFolder::socket_of(std::uint64_t pid) const {
-  return fmt::format("{}/{}.sock", path_, pid);
+  return fmt::format("{}/{}{}", path_, pid, socket_ending);
 }
 
 std::string RunFolder::record_of(std::uint64_t pid) const {
@@ -91,6 +110,19 @@ Result<std::unique_ptr<RunFolder::Entry>> RunFolder::add(const MachineRecord& re
   return std::unique_ptr<Entry>(new Entry(path));
 }
 
+Result<RunFolder::TokenFiles> RunFolder::add_tokens(std::uint64_t pid, const Tokens& tokens) const {
+  const auto add = [&](std::string_view ending,
+                       const std::string& token) -> Result<std::unique_ptr<Entry>> {
+    const std::string path = fmt::format("{}/{}{}", path_, pid, ending);
+    TRY(write_secret(path, token + "\n"));
+    return std::unique_ptr<Entry>(new Entry(path));
+  };
+  TokenFiles files;
+  files.control = TRY(add(control_ending, tokens.control));
+  files.observe = TRY(add(observe_ending, tokens.observe));
+  return files;
+}
+
 std::optional<MachineInfo> RunFolder::read(std::uint64_t pid) const {
   auto process = look_at_process(pid);
   std::ifstream in(record_of(pid));
@@ -104,7 +136,9 @@ std::optional<MachineInfo> RunFolder::read(std::uint64_t pid) const {
 
 void RunFolder::forget(std::uint64_t pid) const {
   ::unlink(record_of(pid).c_str());
-  ::unlink(socket_of(pid).c_str());
+  for (const std::string_view ending : endings) {
+    ::unlink(fmt::format("{}/{}{}", path_, pid, ending).c_str());
+  }
 }
 
 std::vector<MachineInfo> RunFolder::machines() const {
@@ -113,9 +147,11 @@ std::vector<MachineInfo> RunFolder::machines() const {
   for (const auto& file : fs::directory_iterator(path_, error)) {
     if (const auto pid = process_in(file.path(), ".json")) {
       if (auto machine = read(*pid)) found.push_back(std::move(*machine));
-    } else if (const auto owner = process_in(file.path(), ".sock")) {
+    }
+    for (const std::string_view ending : endings) {
       // a machine listens before it has a record
-      if (!look_at_process(*owner)) forget(*owner);
+      const auto owner = process_in(file.path(), ending);
+      if (owner && !look_at_process(*owner)) forget(*owner);
     }
   }
   std::sort(found.begin(), found.end(),

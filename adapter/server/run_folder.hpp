@@ -1,6 +1,7 @@
 #pragma once
 /// The folder in which this user's machines are found: a record for each, and a socket.
 #include "adapter/machines.hpp"
+#include "adapter/server/gateway/tokens.hpp"
 
 namespace kdbg::server {
 
@@ -21,12 +22,18 @@ public:
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
     ~Entry();
+    const std::string& path() const { return path_; }
 
   private:
     friend class RunFolder;
     explicit Entry(std::string path) : path_(std::move(path)) {}
     std::string path_;
   };
+  /// A secret for each role, in a file that only this user reads.
+  struct TokenFiles {
+    std::unique_ptr<Entry> control, observe;
+  };
+  Result<TokenFiles> add_tokens(std::uint64_t pid, const Tokens& tokens) const;
   /// Whoever sees the record sees all of it.
   Result<std::unique_ptr<Entry>> add(const MachineRecord& record) const;
 

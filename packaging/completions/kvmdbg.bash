@@ -10,7 +10,7 @@ _kvmdbg() {
       if [[ $before == --listen ]]; then
         mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:1235 unix:' -- "$word")
       else
-        mapfile -t COMPREPLY < <(compgen -W '--listen --allow-remote --help' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W '--listen --allow-remote --any-user --help' -- "$word")
       fi
       ;;
     dump)
@@ -33,10 +33,11 @@ _kvmdbg() {
             compgen -f -- "$word"
           )
           ;;
-        --cpus | --memory | --append | --flat | --name) ;;
+        --cpus | --memory | --append | --flat | --name | --allow-origin | --max-workers | --worker-timeout) ;;
         *)
           if [[ $word == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W '--flat --firmware --debug-port --cpus --memory --listen --allow-remote --go
+            mapfile -t COMPREPLY < <(compgen -W '--flat --firmware --debug-port --cpus --memory --listen --allow-remote --any-user
+              --allow-origin --dap --root --max-workers --worker-timeout --audit --go
               --append --initrd --irqchip --console --kill --name --scratch --dump-folder --trace --help' -- "$word")
           else
             mapfile -t COMPREPLY < <(compgen -f -- "$word")

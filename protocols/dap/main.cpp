@@ -40,6 +40,15 @@ Result<std::unique_ptr<Channel>> open_channel(const Options& options) {
   return std::unique_ptr<Channel>(std::make_unique<StreamChannel>(in, out, begun));
 }
 
+/// A large kernel's names are then indexed once, not by each client's process.
+void share_index(const std::string& folder) {
+  for (const auto& [setting, value] :
+       {std::pair{"symbols.enable-lldb-index-cache", std::string("true")},
+        std::pair{"symbols.lldb-index-cache-path", folder}}) {
+    lldb::SBDebugger::SetInternalVariable(setting, value.c_str(), "");
+  }
+}
+
 int run(const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
   auto channel = open_channel(options);
@@ -48,6 +57,7 @@ int run(const Options& options) {
     return 1;
   }
   lldb::SBDebugger::Initialize();
+  if (!options.index_cache.empty()) share_index(options.index_cache);
   return serve(**channel,
                {options.lldb, options.control, options.observe, options.peer, options.roots});
 }

@@ -10,7 +10,8 @@ struct Options {
   /// What a server hands to a worker: descriptors, -1 for none.
   int client = -1, preamble = -1, lldb = -1, control = -1;
   bool websocket = false, observe = false;
-  std::string peer; ///< the client's address, for what others are shown
+  std::string index_cache; ///< folder that all adapters share for LLDB's symbol index, or empty
+  std::string peer;        ///< the client's address, for what others are shown
   std::vector<std::string>
       roots; ///< folders whose files a client may read; none: all, it is its own user
 };

@@ -53,12 +53,13 @@ unsigned error_number(const Error& error) {
 
 std::string Conversation::tell(const Stop& stop) {
   session.told_stop();
+  caught_up();
   const VcpuStop& first = stop.vcpus.front();
   general = first.vcpu;
-  bool told = false;
+  bool watch_told = false;
   for (const StopReason& reason : first.reasons) {
     if (!std::holds_alternative<HitWatch>(reason)) continue;
-    if (std::exchange(told, true)) untold.push_back({first.vcpu, {reason}});
+    if (std::exchange(watch_told, true)) untold.push_back({first.vcpu, {reason}});
   }
   // lldb hears of every vCPU at once
   if (!features.lldb) untold.insert(untold.end(), stop.vcpus.begin() + 1, stop.vcpus.end());

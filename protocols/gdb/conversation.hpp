@@ -76,6 +76,8 @@ struct Conversation {
   ThreadRef moving{};           ///< Hc: whom c and s move
   std::uint32_t subscribed = 0; ///< jkvm::Subscription
   bool stop_owed = false;       ///< the client has been told "running"
+  /// Epoch of the latest stop that it knows of; none before it has asked.
+  std::optional<std::uint64_t> told{};
   std::optional<int> gone{};    ///< exit status once the run is over
   /// What stopped together with what was told: other vCPUs, further watches of the same one. A
   /// reply names one, so each of these is told at the resume that would move it, as gdbserver does.
@@ -88,6 +90,9 @@ struct Conversation {
   std::size_t symbols_asked = 0;                  ///< of wanted_symbols()
 
   const Target& target() const { return session.target(); }
+  /// Others have moved the guest, or reset it, since this client was last told where it is.
+  bool behind() const { return told && *told != target().stop().epoch; }
+  void caught_up() { told = target().stop().epoch; }
   /// A stop reply; the vCPU it names is the selected one from then on, as with gdbserver.
   std::string tell(const Stop& stop);
   /// A vCPU that is sent elsewhere has left the execution points it has yet to tell of.

@@ -19,6 +19,7 @@ Status reset(Conversation& c) {
   }
   TRY(c.session.execute(ResetMachine{}));
   c.untold.clear();
+  c.caught_up();
   return Done{};
 }
 

@@ -45,6 +45,8 @@ Answer resume(Conversation& c, Resume how) {
       return say(c.tell(Stop{c.target().stop().epoch, {*std::move(stop)}}));
     }
   }
+  // What it asks for was meant for another place: it is told first where the guest is.
+  if (!c.session.running() && c.behind()) return say(c.tell(c.target().stop()));
   const bool moves = std::any_of(how.motions.begin(), how.motions.end(),
                                  [](Motion motion) { return motion != Motion::hold; });
   // No run, no stop to wait for: the present one is the answer.

@@ -109,6 +109,26 @@ TEST_CASE("69: a write watch stops before the store, shows its values, and lets 
   CHECK(rig.vmm.served.empty());
 }
 
+TEST_CASE("69: a store whose watch's rule says no is done, with and without a point there") {
+  for (const bool pointed : {false, true}) {
+    Rig rig({a64::add_x1_1, a64::str_x1_x2, a64::ldr_x1_x2, a64::branch(-3)});
+    const Point watch = at(PointKind::write, data, 8), point = at(PointKind::software, entry + 4);
+    REQUIRE(rig.engine.insert(VcpuId{0}, watch));
+    REQUIRE(rig.engine.agree(watch, {{ClientId{1}, {.hits = *parse_hits("%3")}}}));
+    if (pointed) {
+      REQUIRE(rig.engine.insert(VcpuId{0}, point));
+      REQUIRE(rig.engine.agree(point, {{ClientId{1}, {.hits = *parse_hits(">100")}}}));
+    }
+    for (std::uint64_t round = 1; round <= 3; ++round) {
+      rig.go(Motion::run);
+      REQUIRE(rig.last<HitWatch>() != nullptr);
+      CHECK(rig.last<HitPoint>() == nullptr);
+      CHECK(rig.pc() == entry + 4);
+      CHECK(rig.vmm.ram[data] == static_cast<std::byte>(3 * round - 1));
+    }
+  }
+}
+
 TEST_CASE("69: a step over a watched store reports it once and moves on") {
   Rig rig({a64::add_x1_1, a64::str_x1_x2, a64::nop, a64::branch(-3)});
   REQUIRE(rig.engine.insert(VcpuId{0}, at(PointKind::write, data, 8)));

@@ -31,6 +31,8 @@ def start(program, build, seconds):
     if program.name == "gdb_fuzz":
         seed(build / "corpus" / "transcripts")
         command += [f"-dict={HERE / 'gdb.dict'}", build / "corpus" / "transcripts"]
+    elif (words := HERE / program.name.replace("_fuzz", ".dict")).exists():
+        command.insert(-1, f"-dict={words}")
     environment = {**os.environ, "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             errors="replace", env=environment)

@@ -211,9 +211,11 @@ def requests_while_running():
         client = machine.connect()
         run_to(machine, client, "loop")
         client.resume("c")
-        for packet in ("g", "p10", "P0=0000000000000000", "Z1,100000,1"):
+        for packet in ("g", "p10", "P0=0000000000000000"):
             reply = client.ask(packet, 3)
             holds(reply[:1] == "E", f"{packet} while running: {reply!r}")
+        for packet in ("Z1,100000,1", "z1,100000,1"):
+            equal(client.ask(packet, 3), "OK", packet)
         equal(client.interrupt().code, 2, "stop by interrupt")
         equal(len(client.read(machine["loop"], 4)), 4, "memory")
 

@@ -91,9 +91,10 @@ def events_for_who_asked():
                       "console"]
         equal(sorted(ask(watcher, "subscribe", events=everything)["events"]), sorted(everything), "events")
         driver.insert(1, machine["kernel_main"])
-        equal(notification(watcher), {"event": "points-changed", "by": 2}, "a point")
+        by = {"by": 2, "byName": f"client 2 (gdb from {machine.address})"}
+        equal(notification(watcher), {"event": "points-changed", **by}, "a point")
         driver.send("vCont;c")
-        equal(notification(watcher), {"event": "resumed", "epoch": 1, "by": 2}, "a run")
+        equal(notification(watcher), {"event": "resumed", "epoch": 1, **by}, "a run")
         stopped = notification(watcher)
         equal((stopped["event"], stopped["epoch"]), ("stopped", 1), "a stop")
         equal(stopped["vcpus"][0]["reasons"], [f"hardware point at {machine['kernel_main']:#x}"], "why")

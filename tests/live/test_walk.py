@@ -34,8 +34,11 @@ class Walk:
     def wanted(self):
         return self.points["client"] | self.points["other"]
 
+    def points_at(self, pc):
+        return {p for p in self.wanted() if p[0] in (SOFTWARE, HARDWARE) and p[1] == pc}
+
     def stops_at(self, pc):
-        return any(kind in (SOFTWARE, HARDWARE) and at == pc for kind, at, _ in self.wanted())
+        return bool(self.points_at(pc))
 
     def data_points(self):
         return [point for point in self.wanted() if point[0] >= WRITE]
@@ -74,7 +77,7 @@ class Walk:
             holds(not (told and known.reported and EXECUTION & set(self.client.last_stop.keys)),
                   f"{self.machine.symbols.near(known.pc)} is told a second time")
             return
-        due = known.due and self.stops_at(known.pc)
+        due = known.due & self.wanted()  # a point that was set since is not one that it came to
         holds(moved != "run" or not due or told and stands,
               f"{self.machine.symbols.near(known.pc)} was left without a word for "
               f"{self.machine.symbols.near(now['rip'])}: {self.client.last_stop}")
@@ -141,7 +144,8 @@ class Walk:
                 known.reported and not moved_on and not told)
             known.caught = not told and self.just_caught(known) and (moved_on or known.caught)
             # a watch's stop tells of the point it arrived at too
-            known.due = (known.due or moved_on) and not told and self.stops_at(known.pc)
+            if told or moved_on:
+                known.due = set() if told else self.points_at(known.pc)
             flags = self.client.register("eflags", number)
             equal(flags & TF_RF, 0, "TF and RF")
         self.look()
@@ -204,7 +208,8 @@ class Walk:
     def settled_exactly(self, vcpu):
         for number, known in enumerate(self.vcpus, 1):
             self.at_stop(known, self.registers(number), "stepped" if number == vcpu else "held")
-            known.due = known.due and number != vcpu and self.stops_at(known.pc)
+            if number == vcpu:
+                known.due = set()
         self.look()
 
     def do_steps(self):
@@ -319,7 +324,7 @@ class Walk:
         target = self.program.at[self.random.choice(("w_add", "w_xor", "w_store", "w_pad", "w_dec"))]
         self.client.set_register("rip", target, vcpu)
         if target != known.pc:
-            known.reported = known.due = False
+            known.reported, known.due = False, set()
         known.pc = target
 
     def do_write(self):
@@ -384,7 +389,7 @@ class Walk:
         self.machine.clients.remove(self.client)
         self.points["client"] = set()
         for known in self.vcpus:
-            known.due = False
+            known.due = set()
         if self.random.random() < 0.5:
             time.sleep(self.random.random() / 50)
         self.client = self.machine.connect()

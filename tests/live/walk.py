@@ -48,7 +48,8 @@ class Vcpu:
     def __init__(self, registers):
         self.r = dict(registers)
         self.pc = self.r.pop("rip")
-        self.reported = self.due = self.caught = False
+        self.reported = self.caught = False
+        self.due = set()
 
 
 class Program:

@@ -1,5 +1,6 @@
 # Conditions, and commands in the style of dprintf's agent, decided by the server.
 -> $qSupported:multiprocess+;swbreak+;hwbreak+#..
+<- +
 <- /^\$PacketSize=.*;ConditionalBreakpoints\+;BreakpointCommands\+;.*#..$/
 -> +$QStartNoAckMode#..
 <- +$OK#..
@@ -14,13 +15,13 @@
 <- $OK#..
  = points 1
 # printf "a %d" with one value, for good
--> $Z1,1010,1;cmds:1,X12,22052200220034010005612025640027#..
+-> $Z1,1010,1;cmds:1,X10,22052200220034010005612025640027#..
 <- $OK#..
 -> $vCont;c#..
  ! log client=1 vcpu=0 hardware=0x1010 dropped=0 a 5
 <- $O6120350a#..
  ! log client=1 vcpu=1 hardware=0x1010 dropped=3 a 6
-<- $O2833206c696e6573206f6620686172647761726520706f696e742061742030783130313020*"6c656674206f7574290a#..
+<- $O2833206c696e6573206f6620686172647761726520706f696e7420617420307831303130206c656674206f7574290a#..
 <- $O6120360a#..
 # another client's is not told here
  ! log client=2 vcpu=1 hardware=0x1010 dropped=0 b

@@ -136,6 +136,18 @@ TEST_CASE("asking a running guest interrupts it once and is answered once") {
   CHECK(machine.target.counts.interrupts == 1);
 }
 
+TEST_CASE("who resumes from a stop that is past is told of the present one first") {
+  Machine machine;
+  GdbClient one(machine), two(machine);
+  CHECK(one.ask("?").starts_with("T05"));
+  CHECK(two.ask("c").empty());
+  machine.target.stop_now(VcpuId{1}, Stepped{});
+  two.heard();
+  CHECK(one.ask("vCont;c").starts_with("T05")); // not refused: it is like having joined
+  CHECK(machine.target.counts.resumes == 1);
+  CHECK(one.ask("vCont;c") == "E01"); // the lease is the other's
+}
+
 TEST_CASE("a reset leaves nothing of the stop before it to tell") {
   const bool by_itself = GENERATE(true, false);
   Machine machine;
@@ -149,7 +161,10 @@ TEST_CASE("a reset leaves nothing of the stop before it to tell") {
   CHECK(client.ask("?").starts_with("T05"));
   driver.ask("qRcmd,7265736574"); // reset
   CHECK(machine.target.counts.resets == 1);
-  if (!by_itself) client.ask("qRcmd,74616b65"); // take
+  if (!by_itself) {
+    client.ask("qRcmd,74616b65");                    // take
+    CHECK(client.ask("vCont;c").starts_with("T05")); // where the guest is, first
+  }
   CHECK((by_itself ? driver : client).ask("vCont;c").empty());
   CHECK(machine.target.running());
 }

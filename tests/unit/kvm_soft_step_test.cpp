@@ -58,6 +58,38 @@ TEST_CASE("80 soft step: off a site, onto a site, and an end that is itself a si
   CHECK(rig.ram == rig.original);
 }
 
+TEST_CASE("80 soft step: sites side by side whose rules say no are passed, and the third time one "
+          "stops") {
+  Rig rig;
+  rig.code({addi(a0, a0, 1), addi(a0, a0, 2), jal(0, -8)});
+  const Rule third{.hits = *parse_hits("3")};
+  const Rule three{.conditions = {{// a0, which gdb counts as 10, is 3
+                                   {std::byte{0x26},
+                                    {},
+                                    std::byte{10},
+                                    std::byte{0x22},
+                                    std::byte{3},
+                                    std::byte{0x13},
+                                    std::byte{0x27}},
+                                   "a0 == 3"}},
+                   .hits = *parse_hits("2")};
+  for (const auto& [at, rule] : {std::pair{entry, third}, {entry + 4, three}}) {
+    const Point point{PointKind::software, Address{at}, 1};
+    REQUIRE(rig.engine.insert(VcpuId{0}, point));
+    REQUIRE(rig.engine.agree(point, {{ClientId{1}, rule}}));
+  }
+  REQUIRE(rig.resume(Motion::run));
+  CHECK(rig.pc() == entry);
+  CHECK(rig.kernel.x(rig.fd(), a0) == 6);
+  // through a range over both: neither counts to its number any more
+  REQUIRE(rig.resume({Motion::step}, {{entry, entry + 8}}));
+  CHECK(rig.pc() == entry + 8);
+  CHECK(rig.last<HitPoint>() == nullptr);
+  CHECK(rig.kernel.x(rig.fd(), a0) == 9);
+  REQUIRE(rig.engine.withdraw());
+  CHECK(rig.ram == rig.original);
+}
+
 TEST_CASE("80 soft step: a jump under a site is carried out without the guest") {
   Rig rig;
   rig.code({jal(ra, 8), nop, addi(a0, a0, 1)});

@@ -24,6 +24,18 @@ std::string variable(const char* key) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
+/// "" where there is no home.
+std::string index_cache_folder() {
+  std::string cache = variable("XDG_CACHE_HOME");
+  // the XDG specification: a relative path is to be ignored
+  if (!cache.starts_with('/')) {
+    const std::string home = variable("HOME");
+    if (!home.starts_with('/')) return {};
+    cache = home + "/.cache";
+  }
+  return cache + "/kvmdbg/lldb-index";
+}
+
 } // namespace
 
 Result<std::string> find_dap_program(const std::string& asked) {
@@ -50,15 +62,17 @@ Result<std::string> find_dap_program(const std::string& asked) {
                "and /rsp work without it"};
 }
 
-std::string index_cache_folder() {
-  std::string cache = variable("XDG_CACHE_HOME");
-  // the XDG specification: a relative path is to be ignored
-  if (!cache.starts_with('/')) {
-    const std::string home = variable("HOME");
-    if (!home.starts_with('/')) return {};
-    cache = home + "/.cache";
+std::vector<std::string> worker_arguments(std::vector<std::string> roots,
+                                          const std::string& image) {
+  std::error_code error;
+  if (roots.empty()) roots.push_back(fs::absolute(image, error).parent_path().string());
+  std::vector<std::string> arguments;
+  for (const std::string& root : roots) {
+    arguments.insert(arguments.end(), {"--root", root});
   }
-  return cache + "/kvmdbg/lldb-index";
+  const std::string cache = index_cache_folder();
+  if (!cache.empty()) arguments.insert(arguments.end(), {"--index-cache", cache});
+  return arguments;
 }
 
 } // namespace kdbg::server

@@ -31,8 +31,6 @@ constexpr Reason reasons[] = {
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {426, "Upgrade Required"},
-    {500, "Internal Server Error"},
-    {503, "Service Unavailable"},
 };
 
 std::string_view reason_of(int status) {

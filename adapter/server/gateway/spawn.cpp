@@ -70,6 +70,7 @@ Result<pid_t> spawn(const std::string& program,
   posix_spawn_file_actions_addclosefrom_np(&plan.actions, behind);
   plan_signals(plan);
   std::vector<char*> words;
+  words.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) {
     words.push_back(const_cast<char*>(argument.c_str()));
   }

@@ -13,7 +13,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 using ErrorCode = beast::error_code;
-using WebSocket = websocket::stream<Socket>;
+using WebSocket = websocket::stream<Socket, false>; // without compression
 
 /// Text frames are for JSON; here are packets.
 class WebSocketStream final : public Stream {

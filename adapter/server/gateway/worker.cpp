@@ -87,13 +87,18 @@ void Worker::wait() {
                     });
 }
 
-/// Bytes that the client has sent and nobody has read; its end counts as one.
+/// Bytes that the client has sent and nobody has read; its end counts as one, and so does a worker
+/// that is stopped, and may have read them without effect.
 std::size_t Worker::unread() {
   int waiting = 0;
   pollfd poll{client_.native_handle(), POLLRDHUP, 0};
   if (::ioctl(poll.fd, FIONREAD, &waiting) != 0) waiting = 0;
   const bool ended = ::poll(&poll, 1, 0) > 0 && (poll.revents & (POLLRDHUP | POLLHUP)) != 0;
-  return static_cast<std::size_t>(waiting) + (ended ? 1 : 0);
+  siginfo_t state{};
+  const auto id = static_cast<id_t>(pid_);
+  const bool stopped =
+      ::waitid(P_PID, id, &state, WSTOPPED | WNOHANG | WNOWAIT) == 0 && state.si_pid == pid_;
+  return static_cast<std::size_t>(waiting) + (ended ? 1 : 0) + (stopped ? 1 : 0);
 }
 
 void Worker::look() {

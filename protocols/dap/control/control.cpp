@@ -60,6 +60,22 @@ std::uint64_t Control::kernel_slide() {
   return slide ? *slide : 0;
 }
 
+Result<std::string> Control::description() {
+  constexpr std::size_t piece = 0x1000;
+  std::string text;
+  for (bool more = true; more;) {
+    Result<std::string> answer =
+        exchange(fmt::format("qXfer:features:read:target.xml:{:x},{:x}", text.size(), piece));
+    if (!answer) return answer.error();
+    if (!answer->starts_with('m') && !answer->starts_with('l')) {
+      return Error{Code::unsupported, "the server does not describe its registers"};
+    }
+    text.append(*answer, 1);
+    more = answer->front() == 'm' && answer->size() > 1;
+  }
+  return text;
+}
+
 Status Control::detach() {
   const std::string answer = TRY(exchange("D"));
   return answer == "OK" ? Status(Done{}) : Error{Code::bad_request, "detach: " + answer};

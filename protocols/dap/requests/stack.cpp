@@ -1,4 +1,5 @@
 /// Where the guest is: threads, stackTrace.
+#include "protocols/dap/data/code.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
 #include <lldb/API/SBFileSpec.h>
@@ -50,7 +51,7 @@ Frame describe(Session& session, lldb::SBThread& thread, lldb::SBFrame frame) {
   Frame made;
   made.id = session.frames.add({thread.GetThreadID(), frame.GetFrameID()});
   const char* const name = frame.GetFunctionName();
-  made.pc = fmt::format("{:#x}", frame.GetPC());
+  made.pc = fmt::format("{:#x}", linear_pc(session, frame));
   made.name = name ? name : made.pc;
   const lldb::SBLineEntry line = frame.GetLineEntry();
   if (line.IsValid()) {
@@ -59,6 +60,10 @@ Frame describe(Session& session, lldb::SBThread& thread, lldb::SBFrame frame) {
     made.source = Json{{"name", line.GetFileSpec().GetFilename()}, {"path", path}};
     made.line = line.GetLine();
     made.column = line.GetColumn();
+  } else if (auto place = listed_place(session, linear_pc(session, frame))) {
+    made.source = Json{{"name", place->name}, {"sourceReference", place->reference}};
+    made.line = place->line;
+    made.column = 1;
   }
   return made;
 }

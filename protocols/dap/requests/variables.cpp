@@ -1,41 +1,32 @@
-/// Values: scopes, variables, evaluate.
+/// Values: scopes, variables, setVariable, setExpression.
+#include "protocols/dap/data/expressions.hpp"
+#include "protocols/dap/data/memory.hpp"
+#include "protocols/dap/data/registers.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
-#include <lldb/API/SBExpressionOptions.h>
-#include <lldb/API/SBValueList.h>
+#include <lldb/API/SBType.h>
 
 namespace kdbg::dap {
 namespace {
 
-std::string text_of(const char* text) {
-  return text ? text : "";
+using Kind = VariableGroup::Kind;
+
+Json as_variable(const Variable& one) {
+  Json json = {{"name", one.name}, {"value", one.value}, {"variablesReference", one.reference}};
+  if (one.type) json["type"] = *one.type;
+  if (one.evaluate_name) json["evaluateName"] = *one.evaluate_name;
+  if (one.memory_reference) json["memoryReference"] = *one.memory_reference;
+  if (one.indexed) json["indexedVariables"] = *one.indexed;
+  if (one.named) json["namedVariables"] = *one.named;
+  return json;
 }
 
-std::string shown(lldb::SBValue& value) {
-  std::string text = text_of(value.GetValue());
-  const std::string summary = text_of(value.GetSummary());
-  if (!summary.empty()) text += (text.empty() ? "" : " ") + summary;
-  if (text.empty()) text = text_of(value.GetDisplayTypeName());
-  return text;
-}
-
-std::int32_t children_of(Session& session, lldb::SBValue& value) {
-  constexpr std::uint32_t most = 1000;
-  const std::uint32_t count = value.GetNumChildren(most);
-  if (count == 0) return 0;
-  VariableGroup group;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    group.values.push_back(value.GetChildAtIndex(i));
-  }
-  return session.groups.add(std::move(group));
-}
-
-VariableGroup group_of(lldb::SBValueList list) {
-  VariableGroup group;
-  for (std::uint32_t i = 0; i < list.GetSize(); ++i) {
-    group.values.push_back(list.GetValueAtIndex(i));
-  }
-  return group;
+/// As in the responses of setVariable and setExpression.
+Json as_value(const Variable& one) {
+  Json json = as_variable(one);
+  json.erase("name");
+  json.erase("evaluateName");
+  return json;
 }
 
 struct Scopes {
@@ -46,74 +37,157 @@ struct Scopes {
   };
   using Body = Json;
   static Result<Body> run(Session& session, const Args& args) {
-    lldb::SBFrame frame = TRY(session.frame(args.frame));
-    const auto scope = [&](const char* name, const char* hint, VariableGroup group) {
-      return Json{{"name", name},
-                  {"presentationHint", hint},
-                  {"variablesReference", session.groups.add(std::move(group))},
-                  {"expensive", false}};
+    TRY(session.frame(args.frame));
+    const FrameRef frame = *TRY(session.frames.find(args.frame, "frameId"));
+    Json scopes = Json::array();
+    const auto add = [&](std::string_view name, const char* hint, bool expensive,
+                         VariableGroup group) {
+      Json scope = {{"name", name},
+                    {"variablesReference", session.groups.add(std::move(group))},
+                    {"expensive", expensive}};
+      if (hint) scope["presentationHint"] = hint;
+      scopes.push_back(std::move(scope));
     };
-    return Json{{"scopes",
-                 {scope("Locals", "locals", group_of(frame.GetVariables(true, true, false, true))),
-                  scope("Registers", "registers", group_of(frame.GetRegisters()))}}};
+    add("Locals", "locals", false, {Kind::locals, frame});
+    add("Globals", nullptr, true, {Kind::globals, frame});
+    add("Registers", "registers", false, {Kind::register_groups, frame});
+    // read one by one, and some cannot be read as often as one likes
+    add(msr_group, "registers", true, {Kind::registers, frame, std::string(msr_group)});
+    return Json{{"scopes", scopes}};
   }
 };
+
+/// Elements are the children of arrays, names those of all else.
+bool filtered_out(const std::string& filter, const VariableGroup& group) {
+  if (filter.empty()) return false;
+  lldb::SBValue value = group.value;
+  const bool array = group.kind == Kind::children && value.GetType().IsArrayType();
+  return array != (filter == "indexed");
+}
 
 struct Variables {
   static constexpr std::string_view command = "variables";
   struct Args {
     std::int32_t reference = 0;
+    std::string filter;
+    std::uint32_t start = 0, count = 0;
+    ValueFormat format;
     static constexpr auto fields() {
-      return std::tuple{required("variablesReference", &Args::reference)};
+      return std::tuple{required("variablesReference", &Args::reference),
+                        optional("filter", &Args::filter), optional("start", &Args::start),
+                        optional("count", &Args::count), optional("format", &Args::format)};
     }
   };
   using Body = Json;
+  static void declare(Json& capabilities) { capabilities["supportsValueFormattingOptions"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
     TRY(session.stopped());
-    const VariableGroup* const found =
-        TRY(session.groups.find(args.reference, "variablesReference"));
+    if (!args.filter.empty() && args.filter != "indexed" && args.filter != "named") {
+      return Error{Code::bad_request,
+                   fmt::format("filter must be indexed or named, not {}", args.filter)};
+    }
+    const VariableGroup group = *TRY(session.groups.find(args.reference, "variablesReference"));
     Json all = Json::array();
-    for (lldb::SBValue value : std::vector<lldb::SBValue>(found->values)) {
-      all.push_back({{"name", text_of(value.GetName())},
-                     {"value", shown(value)},
-                     {"type", text_of(value.GetDisplayTypeName())},
-                     {"variablesReference", children_of(session, value)}});
+    if (!filtered_out(args.filter, group)) {
+      const Page page{args.start, args.count};
+      for (const Variable& one : TRY(list_group(session, group, page, args.format.hex))) {
+        all.push_back(as_variable(one));
+      }
     }
     return Json{{"variables", all}};
   }
 };
 
-struct Evaluate {
-  static constexpr std::string_view command = "evaluate";
+/// Writes, and notes what the client is to be told of afterwards.
+Status write_value(Session& session, lldb::SBValue value, const std::string& text) {
+  TRY(set_value(session, value, text));
+  const std::uint64_t at = value.GetLoadAddress();
+  if (at != LLDB_INVALID_ADDRESS) session.written = {Address{at}, value.GetByteSize()};
+  return Done{};
+}
+
+void tell_changes(Session& session) {
+  tell_written(session);
+  if (!session.client.traits.invalidated) return;
+  session.client.tell("invalidated", {{"areas", {"stacks", "variables"}}});
+}
+
+struct SetVariable {
+  static constexpr std::string_view command = "setVariable";
   struct Args {
-    std::string expression, context;
-    std::optional<std::int32_t> frame;
+    std::int32_t reference = 0;
+    std::string name, value;
+    ValueFormat format;
     static constexpr auto fields() {
-      return std::tuple{required("expression", &Args::expression),
-                        optional("context", &Args::context), optional("frameId", &Args::frame)};
+      return std::tuple{required("variablesReference", &Args::reference),
+                        required("name", &Args::name), required("value", &Args::value),
+                        optional("format", &Args::format)};
     }
   };
   using Body = Json;
+  static void declare(Json& capabilities) { capabilities["supportsSetVariable"] = true; }
+  static Result<Body> run(Session& session, const Args& args) {
+    TRY(session.stopped());
+    const VariableGroup group = *TRY(session.groups.find(args.reference, "variablesReference"));
+    if (group.kind == Kind::registers || group.kind == Kind::fields) {
+      return as_value(TRY(set_register(session, group, args.name, args.value)));
+    }
+    lldb::SBValue value = TRY(find_in_group(session, group, args.name));
+    TRY(write_value(session, value, args.value));
+    return as_value(describe_value(session, group.frame, value, args.format.hex));
+  }
+  static void after_reply(Session& session) { tell_changes(session); }
+};
+
+/// What `expression` names, as a thing that can be written.
+Result<lldb::SBValue>
+find_lvalue(Session& session, lldb::SBFrame frame, const std::string& expression) {
+  if (has_side_effects(expression)) {
+    return Error{Code::bad_request, fmt::format("expression {} is no place", expression)};
+  }
+  lldb::SBValue value = TRY(evaluate_in(frame, expression));
+  const auto kind = value.GetValueType();
+  if (kind != lldb::eValueTypeConstResult) return value;
+  // a result is a copy: what it is a copy of is written
+  lldb::SBValue pointer = TRY(evaluate_in(frame, fmt::format("&({})", expression)));
+  const std::uint64_t at = pointer.GetValueAsUnsigned(LLDB_INVALID_ADDRESS);
+  value = session.target.CreateValueFromAddress(
+      expression.c_str(), lldb::SBAddress(at, session.target), pointer.GetType().GetPointeeType());
+  if (value.IsValid()) return value;
+  return Error{Code::bad_request, fmt::format("expression {} is no place", expression)};
+}
+
+struct SetExpression {
+  static constexpr std::string_view command = "setExpression";
+  struct Args {
+    std::string expression, value;
+    std::optional<std::int32_t> frame;
+    ValueFormat format;
+    static constexpr auto fields() {
+      return std::tuple{required("expression", &Args::expression), required("value", &Args::value),
+                        optional("frameId", &Args::frame), optional("format", &Args::format)};
+    }
+  };
+  using Body = Json;
+  static void declare(Json& capabilities) { capabilities["supportsSetExpression"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
     TRY(session.stopped());
     lldb::SBFrame frame = args.frame ? TRY(session.frame(*args.frame)) : session.selected_frame();
-    lldb::SBExpressionOptions options;
-    options.SetAllowJIT(false);
-    options.SetTryAllThreads(false);
-    lldb::SBValue value = frame.EvaluateExpression(args.expression.c_str(), options);
-    if (value.GetError().Fail()) {
-      return Error{Code::bad_request, text_of(value.GetError().GetCString())};
-    }
-    return Json{{"result", shown(value)},
-                {"type", text_of(value.GetDisplayTypeName())},
-                {"variablesReference", children_of(session, value)}};
+    const FrameRef place{frame.GetThread().GetThreadID(), frame.GetFrameID()};
+    lldb::SBValue value = TRY(find_lvalue(session, frame, args.expression));
+    const bool in_register = value.GetValueType() == lldb::eValueTypeRegister;
+    TRY(write_value(session, value, args.value));
+    return as_value(in_register ? describe_register(session, place, value)
+                                : describe_value(session, place, value, args.format.hex));
   }
+  static void after_reply(Session& session) { tell_changes(session); }
 };
 
 } // namespace
 
 std::span<const RequestRow> variable_requests() {
-  static constexpr RequestRow rows[] = {row<Scopes>(), row<Variables>(), row<Evaluate>()};
+  static constexpr RequestRow rows[] = {row<Scopes>(), row<Variables>(), row<SetVariable>(),
+                                        row<SetExpression>()};
   return rows;
 }
 

@@ -1,4 +1,5 @@
 // A session's run control: moves of its own, and following the moves of others.
+#include "protocols/dap/data/memory.hpp"
 #include "protocols/dap/session/session.hpp"
 #include "protocols/dap/session/stop_text.hpp"
 
@@ -14,6 +15,7 @@ namespace kdbg::dap {
 Status Session::drive(const std::function<Status()>& move, std::function<bool()> then) {
   TRY(stopped());
   if (!driving_) TRY(take_drive());
+  const bool stale = stale_;
   forget_handles();
   latest_stop_ = nullptr;
   driving_ = lldb_moves_ = running_ = moved_ = true;
@@ -23,6 +25,7 @@ Status Session::drive(const std::function<Status()>& move, std::function<bool()>
     return Done{};
   }
   driving_ = lldb_moves_ = running_ = false;
+  if (stale) forget_memory();
   ignore(control->ask("rest"));
   return moved;
 }
@@ -90,6 +93,7 @@ void Session::on_news(const Json& event) {
   if (name == "stopped") on_stopped(event);
   if (name == "resumed") on_resumed(event);
   if (name == "log") points->on_log(event);
+  if (name == "memory-changed") on_memory_changed(*this, event);
   if (name == "console") client.print("stdout", event.value("text", ""));
 }
 
@@ -186,9 +190,11 @@ Result<std::string> Session::why_stopped(std::int32_t id) {
 Result<lldb::SBValue> Session::variable(std::int32_t group, const std::string& name) {
   TRY(stopped());
   const VariableGroup* const found = TRY(groups.find(group, "variablesReference"));
-  for (lldb::SBValue value : found->values) {
-    if (value.GetName() && name == value.GetName()) return value;
-  }
+  lldb::SBValue value = found->kind == VariableGroup::Kind::children
+                            ? lldb::SBValue(found->value).GetChildMemberWithName(name.c_str())
+                            : selected_frame().FindVariable(name.c_str());
+  if (!value.IsValid()) value = target.FindFirstGlobalVariable(name.c_str());
+  if (value.IsValid()) return value;
   return Error{Code::bad_request,
                fmt::format("name {} is not in variablesReference {}", name, group)};
 }
@@ -201,6 +207,19 @@ void Session::forget_handles() {
   frames.clear();
   groups.clear();
   places.clear();
+  set_memory_cache(true);
+}
+
+/// LLDB reads all memory anew when the guest stops, and no sooner.
+void Session::forget_memory() {
+  set_memory_cache(false);
+}
+
+void Session::set_memory_cache(bool on) {
+  if (stale_ == !on) return;
+  stale_ = !on;
+  lldb::SBDebugger::SetInternalVariable("target.process.disable-memory-cache",
+                                        on ? "false" : "true", debugger.GetInstanceName());
 }
 
 // --- telling the client
@@ -224,11 +243,13 @@ void Session::tell_own_stop() {
                                     ? hit_address(latest_stop_)
                                     : thread.GetFrameAtIndex(0).GetPC();
   client.tell("stopped", with_hits(std::move(body), address));
+  tell_memory_changed(*this);
 }
 
 void Session::tell_others_stop(const Json& event) {
   Json body = stopped_body(event, std::exchange(pausing_, false));
   client.tell("stopped", with_hits(std::move(body), hit_address(event)));
+  tell_memory_changed(*this);
 }
 
 /// Which of the client's points a stop is a hit of.

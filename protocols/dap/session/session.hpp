@@ -3,6 +3,7 @@
 /// main thread calls LLDB.
 #include "protocols/dap/control/control.hpp"
 #include "protocols/dap/control/guest_process.hpp"
+#include "protocols/dap/data/register_table.hpp"
 #include "protocols/dap/message/address.hpp"
 #include "protocols/dap/session/arguments.hpp"
 #include "protocols/dap/session/client.hpp"
@@ -20,6 +21,7 @@
 #include <lldb/API/SBThread.h>
 #include <lldb/API/SBValue.h>
 
+#include <array>
 #include <set>
 
 namespace kdbg::dap {
@@ -33,9 +35,31 @@ struct FrameRef {
   std::uint32_t index;
 };
 
-/// What `variables` lists.
+/// What `variables` lists, made when it asks.
 struct VariableGroup {
-  std::vector<lldb::SBValue> values;
+  enum class Kind : std::uint8_t {
+    locals,
+    globals,
+    register_groups,
+    registers, ///< of the group `name`
+    fields,    ///< of the register `name`
+    children,  ///< of `value`
+  };
+  Kind kind;
+  FrameRef frame{};
+  std::string name{};
+  lldb::SBValue value{};
+};
+
+/// Bytes [first, end) from a memory reference on.
+struct ReadSpan {
+  std::int64_t first, end;
+};
+/// A count of bytes: nobody knows which were written.
+inline constexpr std::uint64_t anywhere = UINT64_MAX;
+struct MemoryChange {
+  Address at;
+  std::uint64_t count;
 };
 
 /// What the server gave to a worker that it started; empty otherwise.
@@ -90,6 +114,10 @@ public:
   Result<lldb::SBValue> variable(std::int32_t group, const std::string& name);
   /// The frame to look at when the client names none.
   lldb::SBFrame selected_frame();
+  /// Somebody has written memory behind LLDB's back.
+  void forget_memory();
+  /// What LLDB has read before is old, until the guest moves.
+  bool memory_is_stale() const { return stale_; }
 
   Inbox& inbox;
   Client& client;
@@ -106,6 +134,11 @@ public:
   std::int32_t went_to = 0;      ///< the thread that `goto` has moved, until the client is told
   /// What this client stops at: vector, and the error code where only that one counts.
   std::vector<std::pair<std::uint8_t, std::optional<std::uint64_t>>> exceptions;
+  std::map<std::string, ReadSpan> memory_read; ///< by the references that the client used
+  std::optional<MemoryChange> written;         ///< by the request under way
+  std::optional<RegisterTable> registers;      ///< once somebody has asked
+  std::array<lldb::SBTarget, 2> code_targets;  ///< for 16-bit and 32-bit code, likewise
+  std::vector<std::uint64_t> listings;         ///< starts of those that have a sourceReference
   StartArguments arguments;
   bool launched = false;
 
@@ -130,6 +163,7 @@ private:
   void follow();
   Json with_hits(Json body, std::uint64_t address) const;
   void forget_handles();
+  void set_memory_cache(bool on);
   void tell_own_stop();
   void tell_others_stop(const Json& event);
 
@@ -142,6 +176,7 @@ private:
   bool driving_ = false;    ///< a move of this client's is under way
   bool lldb_moves_ = false; ///< LLDB has resumed, and has not told of a stop yet
   bool moved_ = false;      ///< this client has moved or paused the guest
+  bool stale_ = false;      ///< somebody has written memory since the guest stopped
   bool pausing_ = false;    ///< this client asked for the next stop
   Json latest_stop_;        ///< the server's news of it; null for one that only LLDB tells
   std::function<bool()> then_;

@@ -48,6 +48,7 @@ Output console(Conversation& c, std::string_view typed) {
 
 Output reset(Conversation& c, std::string_view) {
   TRY(c.session.execute(ResetMachine{}));
+  c.caught_up();
   return std::string("the machine is at its first instruction again; gdb still shows the last stop:"
                      " use `maintenance flush register-cache`\n");
 }

@@ -1,0 +1,241 @@
+/// What a person asks: evaluate, completions.
+#include "protocols/dap/data/expressions.hpp"
+#include "protocols/dap/data/kvm_words.hpp"
+#include "protocols/dap/data/lldb_commands.hpp"
+#include "protocols/dap/data/memory.hpp"
+#include "protocols/dap/data/registers.hpp"
+#include "protocols/dap/requests/request_table.hpp"
+
+#include <lldb/API/SBCommandInterpreter.h>
+#include <lldb/API/SBStringList.h>
+
+#include <array>
+
+namespace kdbg::dap {
+namespace {
+
+std::string trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == text.npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
+}
+
+/// `text` without its first word `word`; nothing when that is another one.
+std::optional<std::string> after_word(const std::string& text, std::string_view word) {
+  if (!text.starts_with(word)) return std::nullopt;
+  if (text.size() > word.size() && text[word.size()] != ' ') return std::nullopt;
+  return trimmed(std::string_view(text).substr(word.size()));
+}
+
+struct Evaluate {
+  static constexpr std::string_view command = "evaluate";
+  struct Args {
+    std::string expression, context;
+    std::optional<std::int32_t> frame;
+    ValueFormat format;
+    static constexpr auto fields() {
+      return std::tuple{required("expression", &Args::expression),
+                        optional("context", &Args::context), optional("frameId", &Args::frame),
+                        optional("format", &Args::format)};
+    }
+  };
+  struct Body {
+    std::string result;
+    std::int32_t reference = 0;
+    std::optional<std::string> type, memory_reference;
+    std::optional<std::uint32_t> indexed;
+    static constexpr auto fields() {
+      return std::tuple{
+          required("result", &Body::result), required("variablesReference", &Body::reference),
+          optional("type", &Body::type), optional("memoryReference", &Body::memory_reference),
+          optional("indexedVariables", &Body::indexed)};
+    }
+  };
+  static void declare(Json& capabilities) {
+    capabilities["supportsEvaluateForHovers"] = true;
+    capabilities["supportsClipboardContext"] = true;
+  }
+  static Result<Body> run(Session& session, const Args& args) {
+    constexpr std::array<std::string_view, 6> known{"",      "watch",     "repl",
+                                                    "hover", "clipboard", "variables"};
+    if (std::find(known.begin(), known.end(), args.context) == known.end()) {
+      return Error{Code::bad_request, fmt::format("context {} is not known", args.context)};
+    }
+    const std::string text = trimmed(args.expression);
+    if (args.context == "repl") return repl(session, args, text);
+    return value(session, args, text);
+  }
+  static void after_reply(Session& session) { tell_written(session); }
+
+private:
+  static Result<lldb::SBFrame> frame_of(Session& session, const Args& args) {
+    TRY(session.stopped());
+    if (args.frame) return session.frame(*args.frame);
+    lldb::SBFrame frame = session.selected_frame();
+    if (frame.IsValid()) return frame;
+    return Error{Code::bad_request, "frameId is missing: no thread has a frame"};
+  }
+
+  static Result<Body> value(Session& session, const Args& args, const std::string& expression) {
+    lldb::SBFrame frame = TRY(frame_of(session, args));
+    if (expression.empty()) return Error{Code::bad_request, "expression is empty"};
+    const bool changes = has_side_effects(expression);
+    if (changes && args.context == "hover") {
+      return Error{Code::bad_request,
+                   fmt::format("expression {} may change the guest", expression)};
+    }
+    lldb::SBValue found = TRY(evaluate_in(frame, expression));
+    if (changes) session.written = MemoryChange{Address{}, anywhere};
+    const FrameRef place{frame.GetThread().GetThreadID(), frame.GetFrameID()};
+    const Variable shown = found.GetValueType() == lldb::eValueTypeRegister
+                               ? describe_register(session, place, found)
+                               : describe_value(session, place, found, args.format.hex);
+    Body body{shown.value, shown.reference, shown.type, shown.memory_reference, shown.indexed};
+    if (args.context == "clipboard") body.result = whole_text(session, found);
+    return body;
+  }
+
+  static Result<Body> repl(Session& session, const Args& args, const std::string& text) {
+    if (text.empty()) return Body{};
+    if (const auto line = after_word(text, "kvm")) return kvm(session, args, *line);
+    for (const std::string_view word : {"p", "print"}) {
+      const auto expression = after_word(text, word);
+      if (expression && !expression->empty()) return value(session, args, *expression);
+    }
+    const bool marked = text.starts_with('`');
+    if (!marked && !is_lldb_command(session, text)) return value(session, args, text);
+    lldb::SBFrame frame = TRY(frame_of(session, args));
+    Body body;
+    body.result = TRY(run_lldb_command(session, frame, marked ? text.substr(1) : text));
+    // memory write, register write
+    if (text.find("write") != text.npos) {
+      session.written = MemoryChange{Address{}, anywhere};
+    }
+    return body;
+  }
+
+  static Result<Body> kvm(Session& session, const Args& args, const std::string& line) {
+    KvmContext context{
+        *session.control, {}, [&](const std::string& text) { return number(session, args, text); }};
+    if (!session.running() && session.process.IsValid()) {
+      const lldb::SBFrame frame = TRY(frame_of(session, args));
+      context.vcpu = frame.GetThread().GetThreadID() - 1;
+    }
+    Body body;
+    body.result = TRY(run_kvm_words(context, line));
+    return body;
+  }
+
+  static Result<std::uint64_t> number(Session& session, const Args& args, const std::string& text) {
+    lldb::SBFrame frame = TRY(frame_of(session, args));
+    lldb::SBValue found = TRY(evaluate_in(frame, text));
+    lldb::SBError error;
+    const std::uint64_t value = found.GetValueAsUnsigned(error);
+    if (error.Success()) return value;
+    return Error{Code::bad_request, fmt::format("{} is no number", text)};
+  }
+};
+
+struct Completion {
+  std::string label;
+  std::size_t start = 0, length = 0;
+  static constexpr auto fields() {
+    return std::tuple{required("label", &Completion::label), required("start", &Completion::start),
+                      required("length", &Completion::length)};
+  }
+};
+
+struct Completions {
+  static constexpr std::string_view command = "completions";
+  struct Args {
+    std::string text;
+    std::uint32_t column = 0;
+    std::optional<std::uint32_t> line;
+    std::optional<std::int32_t> frame;
+    static constexpr auto fields() {
+      return std::tuple{required("text", &Args::text), required("column", &Args::column),
+                        optional("line", &Args::line), optional("frameId", &Args::frame)};
+    }
+  };
+  struct Body {
+    std::vector<Completion> targets;
+    static constexpr auto fields() { return std::tuple{required("targets", &Body::targets)}; }
+  };
+  static void declare(Json& capabilities) {
+    capabilities["supportsCompletionsRequest"] = true;
+    capabilities["completionTriggerCharacters"] = {".", ">", " ", "$"};
+  }
+  static Result<Body> run(Session& session, const Args& args) {
+    const std::string line = line_of(args);
+    const std::size_t column =
+        args.column - (session.client.traits.columns_start_at_1 && args.column > 0 ? 1 : 0);
+    if (column > line.size()) {
+      return Error{Code::bad_request, fmt::format("column {} is beyond the text", args.column)};
+    }
+    const std::string before = line.substr(0, column);
+    const std::size_t space = before.find_last_of(" (");
+    const std::size_t start = space == before.npos ? 0 : space + 1;
+    Body body;
+    const auto add = [&](const std::string& label, std::size_t from) {
+      body.targets.push_back({label, from, before.size() - from});
+    };
+    if (before.starts_with("kvm ")) {
+      for (const std::string& word : kvm_words(std::string_view(before).substr(4))) {
+        add(word, 4);
+      }
+      return body;
+    }
+    for (const std::string& word : lldb_commands(before)) {
+      add(word, 0);
+    }
+    if (!before.empty() && std::string_view("kvm").starts_with(before)) add("kvm", 0);
+    for (const std::string& word : names(session, args, before.substr(start))) {
+      add(word, start);
+    }
+    return body;
+  }
+
+private:
+  static std::string line_of(const Args& args) {
+    std::uint32_t skip = args.line.value_or(0);
+    skip -= skip > 0 ? 1 : 0;
+    std::string_view rest = args.text;
+    for (; skip > 0 && rest.find('\n') != rest.npos; --skip) {
+      rest.remove_prefix(rest.find('\n') + 1);
+    }
+    return std::string(rest.substr(0, rest.find('\n')));
+  }
+
+  /// Registers and the paths of variables. LLDB completes a whole command: one that names no files.
+  static std::vector<std::string>
+  names(Session& session, const Args& args, const std::string& word) {
+    if (word.empty() || !session.stopped()) return {};
+    if (args.frame) {
+      if (auto frame = session.frame(*args.frame)) {
+        frame->GetThread().SetSelectedFrame(frame->GetFrameID());
+      }
+    }
+    const bool in_register = word.front() == '$';
+    const std::string line =
+        in_register ? "register read " + word.substr(1) : "frame variable " + word;
+    lldb::SBStringList found;
+    constexpr int most = 100;
+    session.debugger.GetCommandInterpreter().HandleCompletion(
+        line.c_str(), static_cast<std::uint32_t>(line.size()), 0, most, found);
+    std::vector<std::string> all;
+    // the first is what all have in common
+    for (std::uint32_t i = 1; i < found.GetSize(); ++i) {
+      all.push_back((in_register ? "$" : "") + trimmed(text_of(found.GetStringAtIndex(i))));
+    }
+    return all;
+  }
+};
+
+} // namespace
+
+std::span<const RequestRow> evaluate_requests() {
+  static constexpr RequestRow rows[] = {row<Evaluate>(), row<Completions>()};
+  return rows;
+}
+
+} // namespace kdbg::dap
