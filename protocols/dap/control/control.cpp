@@ -51,6 +51,15 @@ Result<Json> Control::ask(std::string_view name, const Json& arguments) {
   return json;
 }
 
+std::uint64_t Control::kernel_slide() {
+  const auto answer = exchange("qOffsets"); // "Text=…;Data=…;Bss=…"
+  constexpr std::string_view text = "Text=";
+  if (!answer || !std::string_view(*answer).starts_with(text)) return 0;
+  gdb::Scanner scanner(std::string_view(*answer).substr(text.size()));
+  const auto slide = scanner.hex("slide");
+  return slide ? *slide : 0;
+}
+
 Result<std::string> Control::description() {
   constexpr std::size_t piece = 0x1000;
   std::string text;

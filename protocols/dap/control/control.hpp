@@ -29,6 +29,8 @@ public:
   /// for ten seconds, else bad_request with its sentence.
   Result<Json> ask(std::string_view name, const Json& arguments = Json::object());
 
+  /// By how much a Linux kernel has moved itself; 0 for what is none, or cannot be told yet.
+  std::uint64_t kernel_slide();
   /// gdb's description of the target: registers, their groups and fields, as XML.
   Result<std::string> description();
 
