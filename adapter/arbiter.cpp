@@ -11,6 +11,10 @@ std::uint32_t number(ClientId id) {
   return static_cast<std::uint32_t>(id);
 }
 
+auto of(ClientId id) {
+  return [id](const Wish& wish) { return wish.client == id; };
+}
+
 Error still_running() {
   return Error{Code::running, "the guest is running; interrupt it first"};
 }
@@ -61,7 +65,7 @@ void Arbiter::forget_points(ClientId id) {
     trace_.note(fmt::format("client {} left a point behind: {}", number(id), removed.error().what));
   }
   for (auto it = owners_.begin(); it != owners_.end();) {
-    std::erase(it->second, id);
+    std::erase_if(it->second, of(id));
     it = it->second.empty() ? owners_.erase(it) : std::next(it);
   }
 }
@@ -110,8 +114,7 @@ bool Arbiter::keeps_points(ClientId id) const {
 
 bool Arbiter::owns(ClientId id, const Point& point) const {
   const auto found = owners_.find(point);
-  return found != owners_.end() &&
-         std::find(found->second.begin(), found->second.end(), id) != found->second.end();
+  return found != owners_.end() && std::any_of(found->second.begin(), found->second.end(), of(id));
 }
 
 std::string Arbiter::describe(ClientId id) const {
@@ -124,7 +127,10 @@ std::vector<PointState> Arbiter::points() const {
   auto points = target_.points();
   for (PointState& state : points) {
     const auto found = owners_.find(state.point);
-    if (found != owners_.end()) state.owners = found->second;
+    if (found == owners_.end()) continue;
+    for (const Wish& wish : found->second) {
+      state.owners.push_back(wish.client);
+    }
   }
   return points;
 }
@@ -164,20 +170,24 @@ Status Arbiter::admit(ClientId id, Access access) const {
   return Done{};
 }
 
-Status Arbiter::insert(ClientId id, VcpuId vcpu, const Point& point) {
-  auto found = owners_.find(point);
-  if (found == owners_.end()) {
-    TRY(target_.insert(vcpu, point));
-    owners_.emplace(point, std::vector{id});
-    points_changed(id);
-    return Done{};
-  }
-  auto& owners = found->second;
+Status Arbiter::insert(ClientId id, VcpuId vcpu, const Point& point, const Rule& rule) {
+  const auto found = owners_.find(point);
+  std::vector<Wish> wishes = found == owners_.end() ? std::vector<Wish>{} : found->second;
+  const auto mine = std::find_if(wishes.begin(), wishes.end(), of(id));
   // RSP wants inserts to be idempotent: a client counts once however often it asks.
-  if (std::find(owners.begin(), owners.end(), id) == owners.end()) {
-    owners.push_back(id);
-    points_changed(id);
+  if (mine != wishes.end() && mine->rule == rule) return Done{};
+  if (mine != wishes.end()) {
+    mine->rule = rule;
+  } else {
+    wishes.push_back({id, rule});
   }
+  if (found == owners_.end()) TRY(target_.insert(vcpu, point));
+  if (auto agreed = target_.agree(point, wishes); !agreed) {
+    if (found == owners_.end()) ignore(target_.remove(point)); // the first failure is told
+    return agreed;
+  }
+  owners_[point] = std::move(wishes);
+  points_changed(id);
   return Done{};
 }
 
@@ -191,7 +201,10 @@ Status Arbiter::remove(ClientId id, const Point& point) {
     TRY(target_.remove(point));
     owners_.erase(found);
   } else {
-    std::erase(found->second, id);
+    std::vector<Wish> wishes = found->second;
+    std::erase_if(wishes, of(id));
+    TRY(target_.agree(point, wishes));
+    found->second = std::move(wishes);
   }
   points_changed(id);
   return Done{};

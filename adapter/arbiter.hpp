@@ -15,8 +15,8 @@ namespace kdbg {
 /// What a command asks of the arbiter.
 enum class Access : std::uint8_t {
   observe, ///< reads, or joins a run
-  act,     ///< on a guest that may be running: interrupts it, types, takes control
-  change,  ///< points, registers, memory: needs a stopped guest
+  act,     ///< on a guest that may be running: interrupts it, types, sets points, takes control
+  change,  ///< registers, memory: needs a stopped guest
   drive,   ///< moves the guest: needs the run lease
 };
 
@@ -81,9 +81,10 @@ public:
   /// The one table of who may do what: Code::running, Code::not_owner.
   Status admit(ClientId id, Access access) const;
 
-  Status
-  insert(ClientId id, VcpuId vcpu, const Point& point); ///< the first owner reaches the target
-  Status remove(ClientId id, const Point& point);       ///< the last owner reaches the target
+  /// The first owner's reaches the target as a point, and every owner's rule does. Again by the
+  /// same client: this rule instead of the one before.
+  Status insert(ClientId id, VcpuId vcpu, const Point& point, const Rule& rule = {});
+  Status remove(ClientId id, const Point& point); ///< the last owner reaches the target
   Status remove_all(ClientId id);
   /// Of a guest that others see running: joins that run. Else it takes the lease and begins one;
   /// a follower does so in a drive alone.
@@ -133,7 +134,7 @@ private:
   Trace& trace_;
   Clock clock_;
   std::map<ClientId, Member> clients_;
-  std::map<Point, std::vector<ClientId>> owners_;
+  std::map<Point, std::vector<Wish>> owners_; ///< a client once at most
   Lease lease_;
   std::deque<PastStop> stops_;
   std::optional<ClientId> resumed_by_; ///< of the run under way, or the latest

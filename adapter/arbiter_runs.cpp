@@ -89,8 +89,10 @@ bool Arbiter::between_runs(const Stop& stop) const {
     return std::all_of(vcpu.reasons.begin(), vcpu.reasons.end(), [&](const StopReason& reason) {
       if (std::holds_alternative<Stepped>(reason)) return true;
       const auto* hit = std::get_if<HitPoint>(&reason);
-      const auto found = hit == nullptr ? owners_.end() : owners_.find(hit->point);
-      return found != owners_.end() && found->second == std::vector{*driver};
+      if (hit == nullptr) return false;
+      if (!hit->matched.clients.empty()) return hit->matched.clients == std::vector{*driver};
+      const auto found = owners_.find(hit->point);
+      return found != owners_.end() && found->second.size() == 1 && owns(*driver, hit->point);
     });
   });
 }
@@ -130,8 +132,9 @@ void Arbiter::tell(const Event& event, std::optional<ClientId> except) {
   for (const auto& entry : clients_) {
     present.push_back(entry.first);
   }
+  const auto* line = std::get_if<LogLine>(&event);
   for (ClientId id : present) {
-    if (id == except) continue;
+    if (id == except || (line != nullptr && line->client != id)) continue;
     auto found = clients_.find(id);
     if (found == clients_.end()) continue;
     found->second.front_end->on_event(event);

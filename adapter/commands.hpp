@@ -105,16 +105,17 @@ struct Disassemble {
 
 struct InsertPoint {
   using Reply = Done;
-  static constexpr Access access = Access::change;
+  static constexpr Access access = Access::act;
   static constexpr std::string_view name = "insert_point";
   VcpuId vcpu;
   Point point;
-  Result<Reply> apply(Caller c) const { return c.arbiter.insert(c.id, vcpu, point); }
+  Rule rule{};
+  Result<Reply> apply(Caller c) const { return c.arbiter.insert(c.id, vcpu, point, rule); }
 };
 
 struct RemovePoint {
   using Reply = Done;
-  static constexpr Access access = Access::change;
+  static constexpr Access access = Access::act;
   static constexpr std::string_view name = "remove_point";
   Point point;
   Result<Reply> apply(Caller c) const { return c.arbiter.remove(c.id, point); }

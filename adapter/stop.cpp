@@ -55,7 +55,9 @@ std::string_view kind_of(const StopReason& reason) {
   return kinds[reason.index()];
 }
 
-std::string describe(const StopReason& reason) {
+namespace {
+
+std::string describe_alone(const StopReason& reason) {
   return std::visit(
       Match{
           [](const AtEntry&) { return std::string("at entry"); },
@@ -71,10 +73,28 @@ std::string describe(const StopReason& reason) {
       reason);
 }
 
+} // namespace
+
+std::string describe(const StopReason& reason) {
+  std::string text = describe_alone(reason);
+  StopReason copy = reason;
+  const Matched* matched = matched_of(copy);
+  return matched == nullptr || matched->note.empty() ? text : text + "; " + matched->note;
+}
+
 const Point* point_of(const StopReason& reason) {
   return std::visit(
       [](const auto& why) -> const Point* {
         if constexpr (requires { why.point; }) return &why.point;
+        return nullptr;
+      },
+      reason);
+}
+
+Matched* matched_of(StopReason& reason) {
+  return std::visit(
+      [](auto& why) -> Matched* {
+        if constexpr (requires { why.matched; }) return &why.matched;
         return nullptr;
       },
       reason);

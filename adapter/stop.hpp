@@ -11,9 +11,15 @@ namespace kdbg {
 /// Held before its first instruction (start-up, machine reset).
 struct AtEntry {};
 struct Stepped {};
+/// Whose wish (adapter/rule.hpp) makes a hit a stop.
+struct Matched {
+  std::vector<ClientId> clients{}; ///< none: nobody is known to own the point
+  std::string note{};              ///< which of their rules could not be evaluated, and why
+};
 /// An execution point; the pc is still at it.
 struct HitPoint {
   Point point;
+  Matched matched{};
 };
 /// A watchpoint; x86 has executed the access. `before`/`after` are the watched bytes, `after`
 /// empty where the method cannot tell.
@@ -21,6 +27,7 @@ struct HitWatch {
   Point point;
   std::uint64_t address = 0; ///< lowest watched byte touched, as far as the CPU tells
   Bytes before, after;
+  Matched matched{};
 };
 /// A catchpoint: what the guest asked of its machine, which has answered; or an exception that its
 /// CPU has raised, the pc being at the handler.
@@ -31,6 +38,7 @@ struct Caught {
   std::uint64_t value = 0;  ///< what was read or written; an exception's error code, or 0
   std::uint8_t length = 0;  ///< bytes; 0 where it means nothing
   std::string note{};       ///< more in words, or nothing
+  Matched matched{};
 };
 /// A client asked; absent when the server itself did.
 struct Interrupted {
@@ -94,6 +102,14 @@ struct ClientLeft {
 struct ConsoleOutput {
   std::string text;
 };
+/// A log point was hit (adapter/rule.hpp). Only `client`, who set it, is told.
+struct LogLine {
+  ClientId client{};
+  Point point;
+  VcpuId vcpu{};
+  std::string text;          ///< without a line end; empty where only `dropped` is told
+  std::uint64_t dropped = 0; ///< lines of this point left out before this one: too many at once
+};
 using Event = std::variant<Stopped,
                            Resumed,
                            MemoryChanged,
@@ -101,7 +117,8 @@ using Event = std::variant<Stopped,
                            PointsChanged,
                            ClientJoined,
                            ClientLeft,
-                           ConsoleOutput>;
+                           ConsoleOutput,
+                           LogLine>;
 
 /// std::visit with lambdas.
 template <class... F>
@@ -116,6 +133,8 @@ std::optional<int> powered_off(const Stop& stop);
 
 /// The point that a reason is a hit of; null for what is none.
 const Point* point_of(const StopReason& reason);
+/// Whose hit it is; null for what is none.
+Matched* matched_of(StopReason& reason);
 
 /// In one word: entry, step, point, watch, catch, interrupt, crash, halt, powerOff.
 std::string_view kind_of(const StopReason& reason);

@@ -3,6 +3,7 @@
 /// Every call is made from one strand. Knows no protocol, no client list, no KVM.
 #include "adapter/registers.hpp"
 #include "adapter/result.hpp"
+#include "adapter/rule.hpp"
 #include "adapter/stop.hpp"
 #include "adapter/types.hpp"
 
@@ -21,11 +22,20 @@ struct Capabilities {
   std::vector<std::string> notes;  ///< one line each: what this host cannot do, or does its own way
 };
 
+/// One client's share in a point, as it has gone so far.
+struct WishState {
+  ClientId client{};
+  std::string rule;       ///< in words; empty: every hit stops
+  std::uint64_t held = 0; ///< hits at which its condition held
+  std::uint64_t done = 0; ///< of those, which stopped for it or were logged
+};
+
 /// A point as installed.
 struct PointState {
   Point point;
-  std::string strategy; ///< "int3", "hardware slot 2", "single-stepping, slow", "pending: ..."
-  std::uint64_t hits = 0;
+  std::string strategy;   ///< "int3", "hardware slot 2", "single-stepping, slow", "pending: ..."
+  std::uint64_t hits = 0; ///< that meant something to a client
+  std::vector<WishState> wishes{};
   std::vector<ClientId> owners{}; ///< filled in by the arbiter
 };
 
@@ -143,6 +153,9 @@ public:
   /// costs in the guest happens at the next resume, once for all changes. `at.space` current is
   /// resolved by `vcpu`.
   virtual Status insert(VcpuId vcpu, const Point& point) = 0;
+  /// Who wants this point, and with which rules; without it every hit of it stops. Holds for the
+  /// hits from now on, also while the guest runs. What a client wanted before it still counts on.
+  virtual Status agree(const Point& point, std::vector<Wish> wishes) = 0;
   /// A point that is not there is an error (bad_request).
   virtual Status remove(const Point& point) = 0;
   virtual std::vector<PointState> points() const = 0;

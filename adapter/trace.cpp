@@ -26,6 +26,13 @@ std::string word(const Address& at) {
   return fmt::format("{:#x}", at.value);
 }
 
+/// As the reason to stop that it would be.
+std::string word(const Point& point) {
+  auto text = fmt::format("{}={}", name(point.kind), word(point.at));
+  if (is_watch(point.kind)) text += fmt::format("+{}@{:#x}", point.length, point.at.value);
+  return is_catch(point.kind) ? text + "<0x0" : text;
+}
+
 std::string word(const StopReason& reason) {
   return std::visit(
       Match{
@@ -80,6 +87,10 @@ std::string words(const Event& event) {
           [](const ClientLeft& left) { return fmt::format("left client={}", number(left.id)); },
           [](const ConsoleOutput& output) {
             return fmt::format("console length={}", output.text.size());
+          },
+          [](const LogLine& line) {
+            return fmt::format("log client={} vcpu={} {} dropped={} {}", number(line.client),
+                               index(line.vcpu), word(line.point), line.dropped, line.text);
           },
       },
       event);

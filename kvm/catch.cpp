@@ -78,8 +78,7 @@ void Engine::catch_exit(VcpuId id) {
     Caught caught{site.point, first->number, first->write, first->value, first->length};
     // a string instruction is one stop
     if (all.size() > 1) caught.note = fmt::format("the first that fits of {} at once", all.size());
-    run.reasons.emplace_back(std::move(caught));
-    vmm_.halt();
+    run.seen.emplace_back(std::move(caught));
   }
 }
 

@@ -25,11 +25,6 @@ Capabilities capabilities_of(const HostFacts& facts, const Arch& arch) {
   return out;
 }
 
-std::string pending(const std::string& why) {
-  if (why.empty()) return "pending: placed at the next resume";
-  return "pending, polled: a first hit may be missed: " + why;
-}
-
 constexpr std::uint64_t small_page = 4096;
 
 /// KVM carries a locked instruction on a write-protected page out as a plain read and write, so
@@ -233,69 +228,6 @@ Status Engine::write_memory(VcpuId id, Address at, ByteView data) {
   }
   translations_.clear(); // it may have been a page table
   return Done{};
-}
-
-Status Engine::insert(VcpuId id, const Point& point) {
-  TRY(check(id, true));
-  // ROM is memory too, but writes to it exit
-  if (point.kind == PointKind::mmio && !vmm_.memory().rom(GuestPhys{point.at.value})) {
-    for (const MemoryRange& range : vmm_.memory().extent()) {
-      const std::uint64_t offset = point.at.value - range.start;
-      if (offset >= range.size || point.length > range.size - offset) continue;
-      return Error{Code::bad_request, kdbg::describe(point) +
-                                          ": that is memory, which is accessed without an exit; "
-                                          "use a watchpoint"};
-    }
-  }
-  return sites_.add(id, point);
-}
-
-Status Engine::remove(const Point& point) {
-  if (!running_) {
-    hits_.erase(point);
-    return sites_.remove(point);
-  }
-  to_remove_.push_back(point);
-  vmm_.halt();
-  return Done{};
-}
-
-std::vector<PointState> Engine::points() const {
-  std::vector<PointState> out;
-  for (const Site& site : sites_.placed().sites) {
-    const Placement& placement = site.placement;
-    std::string strategy;
-    switch (placement.method) {
-    case Placement::Method::instruction:
-      strategy = fmt::format("{}{} at physical {:#x}", arch_.breakpoint_name(),
-                             facts_.breakpoint_exit ? "" : ", seen as a failed emulation",
-                             placement.physical.value);
-      break;
-    case Placement::Method::slots:
-      strategy = "hardware slot";
-      for (const unsigned slot : placement.slots) {
-        strategy += fmt::format(" {}", slot);
-      }
-      break;
-    case Placement::Method::protection:
-      strategy = watches_.missing(site.point).empty()
-                     ? "writes to its page exit: read-only memory slot"
-                     : pending(watches_.missing(site.point));
-      break;
-    case Placement::Method::exits:
-      strategy = "exits of the guest, filtered";
-      break;
-    case Placement::Method::stepping:
-      strategy = "every instruction single-stepped: slow";
-      break;
-    case Placement::Method::pending:
-      strategy = pending(placement.note);
-      break;
-    }
-    const auto hits = hits_.find(site.point);
-    out.push_back({site.point, std::move(strategy), hits == hits_.end() ? 0 : hits->second});
-  }
-  return out;
 }
 
 } // namespace kdbg::kvm

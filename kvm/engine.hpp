@@ -2,9 +2,11 @@
 /// The debug engine: a Target on top of a Vmm. Clients' side on the strand (engine.cpp,
 /// schedule.cpp), vCPUs' side on their threads (exits.cpp), never both at once: the strand touches
 /// a vCPU only while it is parked.
+#include "kvm/rules.hpp"
 #include "kvm/vmm.hpp"
 #include "kvm/watch.hpp"
 
+#include <atomic>
 #include <tuple>
 
 namespace kdbg::kvm {
@@ -37,6 +39,7 @@ public:
   Result<std::uint64_t> read_msr(VcpuId vcpu, std::uint32_t number) override;
   Status write_msr(VcpuId vcpu, std::uint32_t number, std::uint64_t value) override;
   Status insert(VcpuId vcpu, const Point& point) override;
+  Status agree(const Point& point, std::vector<Wish> wishes) override;
   Status remove(const Point& point) override;
   std::vector<PointState> points() const override;
   Status resume(const Resume& how) override;
@@ -86,6 +89,9 @@ private:
     std::uint32_t passed_slots = 0;
     /// A foretold step that was paused on its way: its pc may be in a handler, far from its ends.
     std::optional<Alone> paused;
+    /// Hits of watches and catchpoints by the instruction under way: what clients say to them is
+    /// asked when it is done.
+    std::vector<StopReason> seen;
     std::vector<StopReason> reasons;
   };
 
@@ -106,8 +112,14 @@ private:
   Result<StepPlan> begin_step(VcpuId id);
   Result<bool> at_foretold_end(VcpuId id) const;
   Result<Verdict> take_trap(VcpuId id, const Trap& trap);
-  Result<Verdict> take_step(VcpuId id);
+  Result<Verdict> take_step(VcpuId id, bool at_site);
   Result<bool> steps_on(VcpuId id);
+
+  // judge.cpp
+  Scene scene(VcpuId id);
+  bool judge(VcpuId id, StopReason reason);
+  bool judge_seen(VcpuId id);
+  void tell_log(bool all);
 
   // hits.cpp
   Result<bool> add_execution_hits(VcpuId id);
@@ -129,6 +141,9 @@ private:
   Verdict on_protected_write(VcpuId id);
   Result<bool> needs_open_pages(VcpuId id);
 
+  // points.cpp
+  void place_soon();
+
   // schedule.cpp
   Status place_sites();
   Result<bool> instructions_blocked();
@@ -142,6 +157,7 @@ private:
   Status announce(VcpuId id);
   Status end_alone(const Alone& alone);
   void finish_phase();
+  void drop_stale_hits();
   std::vector<VcpuStop> gather();
   void publish_stop(std::vector<VcpuStop> vcpus);
   VcpuId interrupted_vcpu() const;
@@ -188,8 +204,9 @@ private:
   bool halt_check_ = false;  ///< paused to see whether anything can still wake the guest
   bool place_again_ = false; ///< paused because a point may find its place now
   std::vector<std::unique_ptr<PageTables>> tables_; ///< of the last stop, while running
-  std::vector<Point> to_remove_; ///< asked for while running; done at the next pause
-  std::map<Point, std::uint64_t> hits_;
+  bool changed_ = false; ///< points came or went while running: placed at the next pause
+  Rules rules_;
+  std::atomic<bool> log_posted_ = false;
   /// Of this stop: page by {vCPU, or ~0 for a named root; root; page number}.
   std::map<std::tuple<std::size_t, std::uint64_t, std::uint64_t>, Translation> translations_;
 };

@@ -90,13 +90,15 @@ Verdict Engine::before_run(VcpuId id) {
   bool enter_first = false;
   if (std::exchange(run.completing, false)) {
     catch_exit(id);
-    // Whoever will look at this vCPU must find the served exit completed; a free run does it by
-    // itself, at the next entry, which a halt from here on must not prevent.
-    enter_first = !run.stepping && !vmm_.halting();
+    // Whoever will look at this vCPU, clients' rules among them, must find the served exit
+    // completed; a free run does it by itself, at the next entry, which a halt from here on must
+    // not prevent.
+    enter_first = !run.stepping && !vmm_.halting() && run.seen.empty();
     if (!enter_first) {
       auto completed = vmm_.vcpu(id).complete_exit();
       const Verdict verdict = after_exit(id, completed);
       if (verdict != Verdict::enter) return verdict;
+      if (judge_seen(id)) return conclude(id);
     }
   }
   if (run.halted && !run.stepping) return Verdict::park;
@@ -191,13 +193,15 @@ Result<Verdict> Engine::take_trap(VcpuId id, const Trap& trap) {
   const bool slot_ended = run.end_slot && (trap.slots >> *run.end_slot & 1) != 0;
   const bool foretold = trap.software && TRY(at_foretold_end(id));
   const bool step_ended = trap.stepped || (run.stepping && (slot_ended || foretold));
-  bool at_site = trap.slots != 0 && TRY(add_slot_hits(id, trap.slots));
+  bool judged = trap.slots != 0 && TRY(add_slot_hits(id, trap.slots));
   const bool ours = trap.software && TRY(patched_at_pc(id));
-  if (ours) at_site = TRY(add_execution_hits(id));
+  if (ours && TRY(add_execution_hits(id))) judged = true;
   const bool guests = trap.guests || (trap.software && !ours);
   if (guests) TRY(vmm_.cpu(id).pass_to_guest(trap));
-  if (step_ended) return take_step(id);
-  return at_site && run.reasons.empty() ? pass_site(id) : conclude(id);
+  if (step_ended) return take_step(id, judged);
+  judge_seen(id);
+  // Ours, and nobody's here: a point of other page tables on the same page.
+  return (judged || ours) && run.reasons.empty() ? pass_site(id) : conclude(id);
 }
 
 /// Nobody wants to stop at the site at pc this time: the vCPU gets off it. A slot is disarmed on
@@ -259,11 +263,12 @@ Result<bool> Engine::patched_at_pc(VcpuId id) const {
 }
 
 Verdict Engine::finish_step(VcpuId id) {
-  auto verdict = take_step(id);
+  auto verdict = take_step(id, false);
   return verdict ? *verdict : crashed(id, verdict.error().what);
 }
 
-Result<Verdict> Engine::take_step(VcpuId id) {
+/// `at_site`: where it ends has been judged already.
+Result<Verdict> Engine::take_step(VcpuId id, bool at_site) {
   VcpuRun& run = runs_[index(id)];
   Cpu& cpu = vmm_.cpu(id);
   if (TRY(cpu.step_lost())) return Verdict::enter;
@@ -274,25 +279,26 @@ Result<Verdict> Engine::take_step(VcpuId id) {
       add_watch_hit(id, std::move(hit));
     }
   }
+  judge_seen(id);
   // A repeated instruction is stepped off its site as a whole: its next round is not a new hit.
   if (!complete && run.off_site && run.motion == Motion::run && run.reasons.empty()) {
     return Verdict::enter;
   }
-  const bool alone = alone_.has_value();
   run.off_site = run.alone = run.open = false;
-  // Arriving at a site is hitting it: the step that ends there and the hit are one stop. A slot
-  // that ended this step, or was hit at its end, has been added already.
+  // Arriving at a site is hitting it: the step that ends there and the hit are one stop.
   const bool arrived = run.motion == Motion::step || sites_.placed().stepping;
-  const bool known = std::any_of(run.reasons.begin(), run.reasons.end(), [](const StopReason& r) {
-    return std::holds_alternative<HitPoint>(r) || std::holds_alternative<Caught>(r);
-  });
-  if (!known) run.passed.reset();
-  if (arrived && !known) TRY(add_execution_hits(id));
+  if (!at_site) run.passed.reset();
+  if (arrived && !at_site) at_site = TRY(add_execution_hits(id));
   if (run.motion == Motion::step && !TRY(steps_on(id))) {
     run.reasons.emplace_back(Stepped{});
   }
-  if (run.reasons.empty() && alone) return Verdict::park;
-  return conclude(id);
+  if (!run.reasons.empty()) return conclude(id);
+  if (!alone_) return at_site ? pass_site(id) : Verdict::enter;
+  if (at_site) { // the next one is alone as well
+    run.off_site = run.alone = true;
+    alone_->foretold.reset();
+  }
+  return Verdict::park;
 }
 
 /// Whether a vCPU that steps through a range has reason to go on. One that waits for an interrupt
@@ -318,6 +324,7 @@ Verdict Engine::stop_here(VcpuId id, StopReason why) {
 }
 
 Verdict Engine::crashed(VcpuId id, std::string what) {
+  judge_seen(id);
   runs_[index(id)].reasons.emplace_back(Crashed{std::move(what)});
   runs_[index(id)].stepping = false;
   vmm_.halt();

@@ -23,8 +23,8 @@ Result<bool> Engine::executes_at(const Site& site, Cpu& cpu, std::uint64_t pc) c
   return where && where->physical.value == physical;
 }
 
-/// Every execution point at pc becomes a reason, however it is placed; a caught exception does when
-/// its error code is wanted. True when there was such a point.
+/// Every execution point at pc is judged, however it is placed; a caught exception when its error
+/// code is wanted. True when there was such a point.
 Result<bool> Engine::add_execution_hits(VcpuId id) {
   Cpu& cpu = vmm_.cpu(id);
   VcpuRun& run = runs_[index(id)];
@@ -34,21 +34,21 @@ Result<bool> Engine::add_execution_hits(VcpuId id) {
     if (!TRY(executes_at(site, cpu, pc.value))) continue;
     any = true;
     if (site.point.kind != PointKind::exception) {
-      run.reasons.emplace_back(HitPoint{site.point});
+      judge(id, HitPoint{site.point});
     } else if (auto caught = TRY(exception_at(id, site.point))) {
-      run.reasons.emplace_back(*std::move(caught));
-    } else {
-      continue;
+      judge(id, *std::move(caught));
     }
-    if (run.passed != pc.value) run.passed_slots = 0; // those are of an earlier round
-    run.passed = pc.value;
   }
-  return any;
+  if (!any) return false;
+  // also where nobody wants to stop: this arrival has been judged
+  if (run.passed != pc.value) run.passed_slots = 0; // those are of an earlier round
+  run.passed = pc.value;
+  return true;
 }
 
-/// True when the vCPU is at an execution point.
+/// True when the vCPU is at an execution point, or before the access that was told.
 Result<bool> Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
-  bool executed = false;
+  bool executed = false, before = false;
   for (const Site& site : sites_.placed().sites) {
     if (site.placement.method != Placement::Method::slots) continue;
     bool hit = false;
@@ -61,6 +61,7 @@ Result<bool> Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
       continue;
     }
     if (facts_.watch_before) {
+      before = true;
       VcpuRun& run = runs_[index(id)];
       const std::uint64_t pc = TRY(vmm_.cpu(id).pc()).value;
       if (run.passed != pc) run.passed_slots = 0;
@@ -71,12 +72,12 @@ Result<bool> Engine::add_slot_hits(VcpuId id, std::uint32_t slots) {
       add_watch_hit(id, *std::move(watch));
     }
   }
-  return executed && TRY(add_execution_hits(id));
+  return (executed && TRY(add_execution_hits(id))) || before;
 }
 
 /// Some instructions touch a watch in several accesses: one hit, from the first value to the last.
 void Engine::add_watch_hit(VcpuId id, HitWatch hit) {
-  for (StopReason& reason : runs_[index(id)].reasons) {
+  for (StopReason& reason : runs_[index(id)].seen) {
     auto* known = std::get_if<HitWatch>(&reason);
     if (known == nullptr || known->point != hit.point) continue;
     if (known->address == hit.address || known->before.size() == hit.point.length) {
@@ -89,7 +90,7 @@ void Engine::add_watch_hit(VcpuId id, HitWatch hit) {
       return;
     }
   }
-  runs_[index(id)].reasons.emplace_back(std::move(hit));
+  runs_[index(id)].seen.emplace_back(std::move(hit));
 }
 
 } // namespace kdbg::kvm

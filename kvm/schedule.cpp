@@ -69,6 +69,7 @@ Status Engine::prepare_run(const Resume& how) {
     run.range = how.ranges.empty() ? StepRange{} : how.ranges[i];
     run.off_site = run.stepping = run.alone = run.open = false;
     run.paused.reset();
+    run.seen.clear();
     run.reasons.clear();
     if (run.motion != Motion::hold && TRY(prepare_vcpu(id))) solo_.push_back(id);
   }
@@ -96,6 +97,7 @@ Status Engine::resume(const Resume& how) {
     return Done{};
   }
   TRY(place_sites());
+  changed_ = place_again_ = false;
   TRY(prepare_run(how));
   TRY(remember_tables());
   vmm_.hide_pause(std::chrono::steady_clock::now() - stopped_at_);
@@ -203,7 +205,22 @@ Status Engine::end_alone(const Alone& alone) {
   return restored ? again : restored;
 }
 
+/// A hit that was on its way when its last owner took the point out: nobody is left to hear of it,
+/// and what else has come to this pc meanwhile is yet to be hit.
+void Engine::drop_stale_hits() {
+  const auto stale = [this](const StopReason& reason) {
+    const Point* point = point_of(reason);
+    return point != nullptr && !rules_.knows(*point);
+  };
+  const auto hit = [](const StopReason& reason) { return point_of(reason) != nullptr; };
+  for (VcpuRun& run : runs_) {
+    if (std::erase_if(run.reasons, stale) == 0) continue;
+    if (std::none_of(run.reasons.begin(), run.reasons.end(), hit)) run.passed.reset();
+  }
+}
+
 void Engine::finish_phase() {
+  if (changed_) drop_stale_hits();
   if (const auto alone = std::exchange(alone_, {})) {
     VcpuRun& run = runs_[index(alone->vcpu)];
     if (auto ended = end_alone(*alone); !ended) {
@@ -220,23 +237,29 @@ void Engine::finish_phase() {
       solo_.push_back(id);
     }
   }
-  for (const Point& point : to_remove_) {
-    hits_.erase(point);
-    ignore(sites_.remove(point)); // gone already is as good
-  }
 }
 
 /// The sites anew in the middle of a run, every vCPU being parked.
 Status Engine::replace_sites() {
+  changed_ = place_again_ = false;
   running_ = false; // registers and page tables may be read
   auto placed = place_sites();
   running_ = true;
   translations_.clear();
-  return placed;
+  if (!placed) return placed;
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const VcpuId id{static_cast<std::uint32_t>(i)};
+    const VcpuRun& run = runs_[i];
+    const bool queued = std::find(solo_.begin(), solo_.end(), id) != solo_.end();
+    if (run.motion == Motion::hold || !run.off_site || queued) continue;
+    if (TRY(instruction_at(id))) solo_.push_back(id); // one has come to where it steps off
+  }
+  return Done{};
 }
 
 void Engine::look(bool idle) {
   if (!running_ || ended_) return;
+  tell_log(true);
   halt_check_ = idle;
   place_again_ =
       !idle && (sites_.unsettled() || watches_.unsettled() || sites_.overwritten(vmm_.memory()));
@@ -257,13 +280,9 @@ void Engine::parked() {
   finish_phase();
   if (steps_outstanding()) return begin_phase();
   auto stopped = gather();
-  if (!stopped.empty()) {
-    to_remove_.clear();
-    return publish_stop(std::move(stopped));
-  }
+  if (!stopped.empty()) return publish_stop(std::move(stopped));
   // From here on a pause that no client asked for.
-  if (!to_remove_.empty() || std::exchange(place_again_, false)) {
-    to_remove_.clear();
+  if (changed_ || place_again_) {
     if (auto replaced = replace_sites(); !replaced) {
       std::vector<VcpuStop> failed;
       failed.push_back({interrupted_vcpu(), {Crashed{replaced.error().what}}});
@@ -313,11 +332,7 @@ void Engine::publish_stop(std::vector<VcpuStop> vcpus) {
   running_ = false;
   solo_.clear();
   stopped_at_ = std::chrono::steady_clock::now();
-  for (const VcpuStop& stopped : vcpus) {
-    for (const StopReason& reason : stopped.reasons) {
-      if (const Point* point = point_of(reason)) ++hits_[*point];
-    }
-  }
+  tell_log(true);
   stop_.vcpus = std::move(vcpus);
   publish_(Stopped{stop_});
 }

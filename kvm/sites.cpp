@@ -15,7 +15,7 @@ constexpr std::uint64_t page_size = 4096;
 
 Status Sites::add(VcpuId vcpu, const Point& point) {
   const auto same = [&](const Site& site) { return site.point == point; };
-  if (std::any_of(placed_.sites.begin(), placed_.sites.end(), same)) return Done{};
+  if (std::any_of(wanted_.begin(), wanted_.end(), same)) return Done{};
   const unsigned alignment = arch_.info().code_alignment;
   if ((point.kind == PointKind::software || point.kind == PointKind::hardware) &&
       point.at.value % alignment != 0) {
@@ -28,19 +28,18 @@ Status Sites::add(VcpuId vcpu, const Point& point) {
         Code::unsupported,
         "no kind of breakpoint works on this host's KVM; `kvmdbg probe` shows what was tried"};
   }
-  placed_.sites.push_back({point, vcpu, {}});
+  wanted_.push_back({point, vcpu, {}});
   // It takes what the others leave. A client may bring ten thousand of these at every stop.
   if (point.kind == PointKind::software) return Done{};
-  const auto planned = plan(placed_.sites, nullptr);
+  const auto planned = plan(wanted_, nullptr);
   const auto asked = intercepts();
   if (planned && asked) return Done{};
-  placed_.sites.pop_back();
+  wanted_.pop_back();
   return planned ? asked.error() : planned.error();
 }
 
 Status Sites::remove(const Point& point) {
-  const auto erased =
-      std::erase_if(placed_.sites, [&](const Site& site) { return site.point == point; });
+  const auto erased = std::erase_if(wanted_, [&](const Site& site) { return site.point == point; });
   if (erased != 0) return Done{};
   return Error{Code::bad_request,
                fmt::format("there is no {} point at {:#x}", name(point.kind), point.at.value)};
@@ -51,16 +50,17 @@ Status Sites::place(GuestMemory& memory,
                     const EntryFinder& entry,
                     bool instructions_blocked) {
   const Guest guest{memory, translate, entry, instructions_blocked};
-  Plan next = TRY(plan(placed_.sites, &guest));
+  Plan next = TRY(plan(wanted_, &guest));
   placed_.instructions = placed_.stepping = placed_.catches = false;
   std::map<std::uint64_t, bool> wanted;
-  for (std::size_t i = 0; i < placed_.sites.size(); ++i) {
-    placed_.sites[i].placement = std::move(next.placements[i]);
-    const Placement& placement = placed_.sites[i].placement;
+  for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    wanted_[i].placement = std::move(next.placements[i]);
+    const Placement& placement = wanted_[i].placement;
     if (placement.method == Method::instruction) wanted[placement.physical.value] = true;
     placed_.stepping |= placement.method == Method::stepping;
     placed_.catches |= placement.method == Method::exits;
   }
+  placed_.sites = wanted_;
   placed_.slots = next.slots;
   for (auto patch = patches_.begin(); patch != patches_.end();) {
     if (wanted.contains(patch->first)) {
@@ -144,8 +144,10 @@ Status Sites::withdraw(GuestMemory& memory) {
     take_out(memory, at, patch);
   }
   patches_.clear();
-  for (Site& site : placed_.sites) {
-    if (site.placement.method == Method::instruction) site.placement = {};
+  for (auto* sites : {&wanted_, &placed_.sites}) {
+    for (Site& site : *sites) {
+      if (site.placement.method == Method::instruction) site.placement = {};
+    }
   }
   return Done{};
 }

@@ -56,6 +56,7 @@ public:
   Sites(const Arch& arch, const HostFacts& facts) : arch_(arch), facts_(facts) {}
 
   /// Fails when no strategy is left for it; nothing is installed yet. Adding a point twice is one.
+  /// This and `remove` also while the guest runs: `placed` changes at the next `place`.
   Status add(VcpuId vcpu, const Point& point);
   Status remove(const Point& point);
 
@@ -71,8 +72,10 @@ public:
   void forget_memory() { patches_.clear(); }
 
   const Placed& placed() const { return placed_; }
+  /// Of all points that are wished for now.
+  const std::vector<Site>& wanted() const { return wanted_; }
   /// For catchpoints; bad_request when they are more than KVM can be asked for.
-  Result<Intercepts> intercepts() const { return intercepts(placed_.sites); }
+  Result<Intercepts> intercepts() const { return intercepts(wanted_); }
   /// Something may have to move while the guest runs: a point is pending, an IDT may change.
   bool unsettled() const;
   /// The guest has written over one of our instructions. Also while it runs.
@@ -147,6 +150,7 @@ private:
   static void each_in(Patches& patches, GuestPhys at, std::span<std::byte> data, Work work);
   const Arch& arch_;
   const HostFacts& facts_;
+  std::vector<Site> wanted_; ///< the strand's alone
   Placed placed_;
   std::map<std::uint64_t, Patch> patches_; ///< by guest-physical address
   mutable std::mutex bytes_mutex_;         ///< guards `original` while the guest runs

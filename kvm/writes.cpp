@@ -49,7 +49,6 @@ Verdict Engine::on_protected_write(VcpuId id) {
   for (HitWatch& hit : watches_.write(at, data)) {
     add_watch_hit(id, std::move(hit));
   }
-  if (!runs_[index(id)].reasons.empty()) vmm_.halt();
   return before_run(id); // completes the exit
 }
 

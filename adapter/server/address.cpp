@@ -3,6 +3,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include <charconv>
+#include <cstring>
 #include <fmt/format.h>
 #include <sys/un.h>
 
@@ -49,6 +50,17 @@ Result<ip::address> parse_host(std::string_view text, std::string_view host) {
 
 } // namespace
 
+Result<ListenPlace> parse_listen_place(std::string_view text, bool allow_remote) {
+  constexpr std::string_view observe = ",observe";
+  ListenPlace place;
+  if (text.ends_with(observe)) {
+    place.role = Role::observe;
+    text.remove_suffix(observe.size());
+  }
+  place.address = TRY(parse_listen_address(text, allow_remote));
+  return place;
+}
+
 Result<ListenAddress> parse_listen_address(std::string_view text, bool allow_remote) {
   if (text == "stdio") return ListenAddress(Stdio{});
   constexpr std::string_view unix_word = "unix:";
@@ -73,6 +85,13 @@ std::string describe(const ListenAddress& address) {
   std::string host = endpoint.address().to_string();
   if (endpoint.address().is_v6()) host = "[" + host + "]";
   return fmt::format("{}:{}", host, endpoint.port());
+}
+
+ip::tcp::endpoint tcp_of(const boost::asio::generic::stream_protocol::endpoint& from) {
+  ip::tcp::endpoint to;
+  to.resize(from.size());
+  std::memcpy(to.data(), from.data(), from.size());
+  return to;
 }
 
 } // namespace kdbg::server

@@ -23,10 +23,18 @@ void Channel::on_read(ErrorCode error, std::size_t count) {
   if (closed_) return;
   if (error == asio::error::eof) return finish("it hung up");
   if (error) return close(error.message());
-  if (auto taken = received(std::span(input_).first(count)); !taken) {
-    return finish(taken.error().what);
-  }
+  take(std::span(input_).first(count));
   if (open()) read();
+}
+
+void Channel::read_after(ByteView said) {
+  take(said);
+  if (open()) read();
+}
+
+void Channel::take(ByteView bytes) {
+  if (bytes.empty()) return;
+  if (auto taken = received(bytes); !taken) finish(taken.error().what);
 }
 
 void Channel::send(std::string bytes) {

@@ -25,6 +25,8 @@ public:
 protected:
   Channel(std::unique_ptr<Stream> stream, const Settings& settings);
   void read();
+  /// The same, after what has been read already.
+  void read_after(ByteView said);
   void close_after(std::chrono::milliseconds time, std::string_view why);
   void stay() { timer_.cancel(); }
   const Settings& settings() const { return settings_; }
@@ -40,6 +42,7 @@ private:
   virtual void closed() = 0;
 
   void on_read(ErrorCode error, std::size_t count);
+  void take(ByteView bytes);
   void write();
   void on_written(ErrorCode error);
 

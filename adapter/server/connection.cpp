@@ -6,21 +6,23 @@ namespace kdbg::server {
 
 Connection::Connection(std::unique_ptr<Stream> stream,
                        std::string name,
+                       Role role,
                        Machine machine,
                        std::span<const Protocol> protocols,
                        const Settings& settings,
                        Observer observer)
     : Channel(std::move(stream), settings),
       name_(std::move(name)),
+      role_(role),
       protocols_(protocols),
       observer_(std::move(observer)),
       session_(machine.target, machine.arbiter, machine.trace, machine.dumps) {}
 
-void Connection::start() {
+void Connection::start(std::string_view said) {
   if (settings().first_byte > settings().first_byte.zero()) {
     close_after(settings().first_byte, "it said nothing");
   }
-  read();
+  read_after(std::as_bytes(std::span(said)));
 }
 
 Status Connection::received(ByteView bytes) {

@@ -23,14 +23,17 @@ public:
     std::function<void(const std::shared_ptr<Connection>&)> closed;
   };
 
-  /// `protocols` must outlive the connection. `name` is the peer's, for the log.
+  /// `protocols` must outlive the connection. `name` is the peer's, for the log. `role`: what the
+  /// client may do.
   Connection(std::unique_ptr<Stream> stream,
              std::string name,
+             Role role,
              Machine machine,
              std::span<const Protocol> protocols,
              const Settings& settings,
              Observer observer);
-  void start();
+  /// `said`: what the client has said already.
+  void start(std::string_view said = {});
 
 private:
   Status received(ByteView bytes) override;
@@ -39,6 +42,7 @@ private:
   bool open_front_end(std::byte first);
 
   std::string name_;
+  Role role_;
   std::span<const Protocol> protocols_;
   Observer observer_;
   Session session_;

@@ -1,5 +1,7 @@
 #include "adapter/server/listener.hpp"
 
+#include "adapter/server/peer.hpp"
+
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include <fmt/format.h>
@@ -42,26 +44,23 @@ Status clear_stale(asio::io_context& io, const UnixPath& address) {
   return Done{};
 }
 
-tcp::endpoint tcp_of(const asio::generic::stream_protocol::endpoint& from) {
-  tcp::endpoint to;
-  to.resize(from.size());
-  std::memcpy(to.data(), from.data(), from.size());
-  return to;
-}
-
 } // namespace
 
-Listener::Listener(asio::io_context& io, Accepted accepted, Log log)
-    : acceptor_(io), retry_(io), accepted_(std::move(accepted)), log_(std::move(log)) {}
+Listener::Listener(asio::io_context& io, Accepted accepted, Log log, bool any_user)
+    : acceptor_(io),
+      retry_(io),
+      accepted_(std::move(accepted)),
+      log_(std::move(log)),
+      any_user_(any_user) {}
 
 Listener::~Listener() {
   if (file_ && file_at(path_) == file_) ::unlink(path_.c_str());
 }
 
-Result<std::shared_ptr<Listener>>
-Listener::open(asio::io_context& io, const ListenAddress& address, Accepted accepted, Log log) {
+Result<std::shared_ptr<Listener>> Listener::open(
+    asio::io_context& io, const ListenAddress& address, Accepted accepted, Log log, bool any_user) {
   if (const auto* local = std::get_if<UnixPath>(&address)) TRY(clear_stale(io, *local));
-  std::shared_ptr<Listener> made(new Listener(io, std::move(accepted), std::move(log)));
+  std::shared_ptr<Listener> made(new Listener(io, std::move(accepted), std::move(log), any_user));
   TRY(made->bind(address));
   ErrorCode error;
   if (made->acceptor_.listen(asio::socket_base::max_listen_connections, error)) {
@@ -130,16 +129,19 @@ void Listener::on_accepted(ErrorCode error, Socket socket) {
   ErrorCode ignored;
   // the largest answer leaves in one write: 128 KiB, which the kernel counts twice
   socket.set_option(asio::socket_base::send_buffer_size(512 << 10), ignored);
-  if (file_.has_value()) {
+  if (!file_.has_value()) {
+    socket.set_option(tcp::no_delay(true), ignored); // a debugger waits for every small answer
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    if (const auto remote = socket.remote_endpoint(ignored); !ignored) {
+      peer = describe(tcp_of(remote));
+    }
+  }
+  const Status welcome = any_user_ ? Status(Done{}) : check_peer(socket);
+  if (welcome) {
     accepted_(std::move(socket), std::move(peer));
-    return accept();
+  } else {
+    log_(fmt::format("refused {}: {}", peer, welcome.error().what)); // closes the socket
   }
-  socket.set_option(tcp::no_delay(true), ignored); // a debugger waits for every small answer
-  socket.set_option(asio::socket_base::keep_alive(true), ignored);
-  if (const auto remote = socket.remote_endpoint(ignored); !ignored) {
-    peer = describe(tcp_of(remote));
-  }
-  accepted_(std::move(socket), std::move(peer));
   accept();
 }
 

@@ -1,10 +1,13 @@
 #pragma once
-/// One listening socket, TCP or unix: accepts, names the peer, hands the socket on.
+/// One listening socket, TCP or unix: accepts, looks whose the peer is, names it, hands the socket
+/// on.
 #include "adapter/server/address.hpp"
-#include "adapter/server/connection.hpp"
+#include "adapter/server/settings.hpp"
+#include "adapter/server/stream.hpp"
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 namespace kdbg::server {
 
@@ -13,9 +16,13 @@ class Listener : public std::enable_shared_from_this<Listener> {
 public:
   using Accepted = std::function<void(Socket socket, std::string peer)>;
 
-  /// `address`: anything but stdio, where nobody can come.
-  static Result<std::shared_ptr<Listener>>
-  open(boost::asio::io_context& io, const ListenAddress& address, Accepted accepted, Log log);
+  /// `address`: anything but stdio, where nobody can come. `any_user`: processes of all users of
+  /// this host may come, not only ours and root's.
+  static Result<std::shared_ptr<Listener>> open(boost::asio::io_context& io,
+                                                const ListenAddress& address,
+                                                Accepted accepted,
+                                                Log log,
+                                                bool any_user);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -32,7 +39,7 @@ private:
     auto operator<=>(const FileId&) const = default;
   };
 
-  Listener(boost::asio::io_context& io, Accepted accepted, Log log);
+  Listener(boost::asio::io_context& io, Accepted accepted, Log log, bool any_user);
   Status bind(const ListenAddress& address);
   Status bind_tcp(const boost::asio::ip::tcp::endpoint& endpoint);
   Status bind_unix(const UnixPath& address);
@@ -44,6 +51,7 @@ private:
   boost::asio::steady_timer retry_;
   Accepted accepted_;
   Log log_;
+  bool any_user_;
   std::string where_, path_; // path: of a unix socket that we made
   std::optional<FileId> file_;
 };

@@ -50,7 +50,7 @@ Result<std::string> PlatformServer::listen(std::string_view address) {
       [this, where](Socket socket, const std::string& peer) {
         accept(std::move(socket), peer, *where);
       },
-      log_)));
+      log_, settings_.any_user)));
   *where = listeners_.back()->where();
   return *where;
 }

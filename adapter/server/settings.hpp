@@ -9,6 +9,7 @@ namespace kdbg::server {
 
 struct Settings {
   bool allow_remote = false; ///< listen beyond loopback
+  bool any_user = false;     ///< processes of all users of this host may come
   std::size_t max_clients = 64;
   std::size_t max_backlog = std::size_t{64} << 20; ///< bytes that a client may be behind in reading
   std::chrono::milliseconds first_byte{

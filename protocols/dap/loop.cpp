@@ -119,7 +119,6 @@ int serve(Channel& channel, Inherited inherited) {
     channel.shut();
     reader.join();
   }
-  lldb::SBDebugger::Destroy(debugger);
   if (why.empty()) return 0;
   std::fprintf(stderr, "kvmdbg-dap: %s\n", why.c_str());
   return 1;

@@ -88,6 +88,7 @@ void RspFrontEnd::on_event(const Event& event) {
 
 void RspFrontEnd::take_event(const Event& event) {
   if (const auto* gone = std::get_if<Gone>(&event)) conversation_.gone = gone->status;
+  if (const auto* line = std::get_if<LogLine>(&event)) return print_log(*line);
   const auto* stopped = std::get_if<Stopped>(&event);
   // another client's run, or a reset: what happened before is past
   if ((stopped && is_reset(stopped->stop)) || std::holds_alternative<Resumed>(event)) {
@@ -108,6 +109,15 @@ void RspFrontEnd::print_caught(const Stop& stop) {
       print(fmt::format("vCPU {}: {}\n", index(vcpu.vcpu), describe(reason)));
     }
   }
+}
+
+/// O packets mean something only to a client that waits for a stop.
+void RspFrontEnd::print_log(const LogLine& line) {
+  if (!conversation_.stop_owed || jkvm::wants_log(conversation_.subscribed)) return;
+  if (line.dropped != 0) {
+    print(fmt::format("({} lines of {} left out)\n", line.dropped, describe(line.point)));
+  }
+  if (!line.text.empty()) print(line.text + "\n");
 }
 
 void RspFrontEnd::print(std::string_view text) {

@@ -23,6 +23,7 @@ private:
   std::optional<std::string> answer(const Row& row, std::string_view packet);
   void print(std::string_view text);
   void print_caught(const Stop& stop);
+  void print_log(const LogLine& line);
   void flush();
   void note(const Token& token);
 

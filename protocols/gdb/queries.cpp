@@ -32,7 +32,8 @@ bool is_lldb(std::string_view features) {
 std::string render_supported(const Features& features, bool to_lldb) {
   std::string text = fmt::format("PacketSize={:x};QStartNoAckMode+;vContSupported+;"
                                  "qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;"
-                                 "QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+",
+                                 "QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+;"
+                                 "ConditionalBreakpoints+;BreakpointCommands+",
                                  max_payload);
   if (features.multiprocess) text += ";multiprocess+";
   if (features.swbreak) text += ";swbreak+";

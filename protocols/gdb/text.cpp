@@ -83,6 +83,22 @@ bool Scanner::take(char c) {
   return true;
 }
 
+bool Scanner::take_word(std::string_view word) {
+  if (!text_.starts_with(word)) return false;
+  text_.remove_prefix(word.size());
+  return true;
+}
+
+Result<std::string_view> Scanner::exactly(std::size_t characters) {
+  if (characters > text_.size()) {
+    return Error{Code::bad_request,
+                 fmt::format("{} characters expected, {} are there", characters, text_.size())};
+  }
+  const std::string_view word = text_.substr(0, characters);
+  text_.remove_prefix(characters);
+  return word;
+}
+
 Status Scanner::expect(char c) {
   if (take(c)) return Done{};
   return Error{Code::bad_request, fmt::format("expected '{}' before \"{}\"", c, excerpt(text_))};

@@ -27,6 +27,10 @@ public:
   std::string_view rest() const { return text_; }
   /// Takes `c` if it is next.
   bool take(char c);
+  /// The same of several.
+  bool take_word(std::string_view word);
+  /// bad_request when fewer are left.
+  Result<std::string_view> exactly(std::size_t characters);
   /// bad_request when `c` is not next.
   Status expect(char c);
   /// bad_request when something is left.

@@ -38,7 +38,7 @@ def run(build, pattern):
     """The cases' outcomes, told as they come: name to PASS, FAIL or SKIP."""
     environment = dict(os.environ, KVMDBG_DAP=str(build / "kvmdbg-dap"), KVMDBG=str(build / "kvmdbg"),
                        KVMDBG_GUESTS=str(build / "guests"), FORCE_COLOR="0")
-    command = ["node", "--test", "--test-reporter=tap", "--test-concurrency=1"]
+    command = ["node", "--test", "--test-reporter=tap", "--test-concurrency=1", "--test-timeout=60000"]
     if pattern:
         command.append(f"--test-name-pattern={pattern}")
     command += sorted(str(path) for path in HERE.glob("*.test.mjs"))
@@ -46,6 +46,8 @@ def run(build, pattern):
     with subprocess.Popen(command, cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             case = re.match(r"\s*(not )?ok \d+ - (.*?)( # SKIP.*| # TODO.*)?$", line)
+            if case and "does not match pattern" in line:
+                continue
             if case and not case.group(2).endswith(".mjs"):
                 word = "FAIL" if case.group(1) else "SKIP" if case.group(3) else "PASS"
                 counts[word] += 1

@@ -1,6 +1,6 @@
 // A client of kvmdbg-dap whose every message is held against the protocol's schema.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -179,5 +179,22 @@ export class Server {
   stop() {
     this.process.kill('SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A kvmdbg-dap that waits for one client, who is handed over to it. */
+export class Worker {
+  static async start(server, ...words) {
+    const worker = new Worker();
+    const file = join(server.folder, 'port');
+    worker.process = spawn('python3', [join(import.meta.dirname, 'worker.py'), programs.adapter,
+      server.address.slice('unix:'.length), file, ...words]);
+    worker.ended = new Promise((resolve) => { worker.process.on('exit', (code, signal) => resolve(signal ?? code)); });
+    for (let tries = 0; !existsSync(file); ++tries) {
+      if (tries > 1000) throw new Error('worker.py does not listen');
+      await pause(10);
+    }
+    worker.port = Number(readFileSync(file, 'ascii'));
+    return worker;
   }
 }

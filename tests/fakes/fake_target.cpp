@@ -232,8 +232,21 @@ Status FakeTarget::insert(VcpuId, const Point& point) {
   return Done{};
 }
 
+Status FakeTarget::agree(const Point& point, std::vector<Wish> agreed) {
+  const auto state = std::find_if(points_.begin(), points_.end(),
+                                  [&](const PointState& each) { return each.point == point; });
+  if (state == points_.end()) return Error{Code::bad_request, "no " + kdbg::describe(point)};
+  state->wishes.clear();
+  for (const Wish& wish : agreed) {
+    state->wishes.push_back({wish.client, kdbg::describe(wish.rule)});
+  }
+  wishes[point] = std::move(agreed);
+  return Done{};
+}
+
 Status FakeTarget::remove(const Point& point) {
   TRY(check(false));
+  wishes.erase(point);
   const auto erased =
       std::erase_if(points_, [&](const PointState& state) { return state.point == point; });
   if (erased == 0) return Error{Code::bad_request, "no " + kdbg::describe(point)};

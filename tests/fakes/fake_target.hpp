@@ -33,6 +33,7 @@ public:
   Counts counts;
   std::vector<Motion> last_motions;
   std::vector<StepRange> last_ranges;
+  std::map<Point, std::vector<Wish>> wishes;
   std::string typed;
   std::optional<Error> next_error; ///< what the next call that can fail will answer
   std::function<void(const Event&)> publish = [](const Event&) {};
@@ -63,6 +64,7 @@ public:
   Result<Region> region(VcpuId vcpu, Address at) override;
   std::vector<MemoryRange> memory_ranges() const override;
   Status insert(VcpuId vcpu, const Point& point) override;
+  Status agree(const Point& point, std::vector<Wish> wishes) override;
   Status remove(const Point& point) override;
   std::vector<PointState> points() const override { return points_; }
   Status resume(const Resume& how) override;

@@ -27,6 +27,7 @@ void ScriptedVmm::loop(VcpuId id) {
   while (verdict != Verdict::park) {
     if (verdict == Verdict::serve) {
       ++served;
+      if (serving) serving();
       verdict = engine->before_run(id);
       continue;
     }
@@ -42,6 +43,7 @@ void ScriptedVmm::release(std::span<const VcpuId> ids) {
   post([this, released] {
     for (const VcpuId id : released)
       loop(id);
+    if (const auto work = before_parked) work();
     engine->parked();
   });
 }

@@ -20,6 +20,8 @@ public:
   Bytes ram;
   kvm::Engine* engine = nullptr;
   unsigned served = 0;                        ///< exits that the "devices" saw
+  std::function<void()> serving;              ///< what the strand does while one is served
+  std::function<void()> before_parked;        ///< and between the last vCPU's parking and `parked`
   std::vector<std::uint64_t> protected_pages; ///< as the engine asked last
   kvm::Intercepts intercepted;                ///< the same
   bool refuses_intercept = false;             ///< half of it is done: none of the old ones is left

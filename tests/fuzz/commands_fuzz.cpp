@@ -311,7 +311,7 @@ private:
 
   void insert(Seat& seat, const Point& wish) {
     const bool known = wanted().contains(wish);
-    const auto refused = refusal(seat, Access::change);
+    const auto refused = refusal(seat, InsertPoint::access);
     auto inserted = give(seat, InsertPoint{vcpu(), wish});
     if (known && !refused) require(bool(inserted)); // never reaches the target
     if (inserted) seat.points.insert(wish);

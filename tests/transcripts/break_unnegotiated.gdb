@@ -1,6 +1,6 @@
 # A client that did not ask for swbreak, hwbreak and process ids is not told of them.
 -> $qSupported#..
-<- +$PacketSize=20000;QStartNoAckMode+;vContSupported+;qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+#..
+<- +$PacketSize=20000;QStartNoAckMode+;vContSupported+;qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+;ConditionalBreakpoints+;BreakpointCommands+#..
 -> +$QStartNoAckMode#..
 <- +$OK#..
 -> +$Z0,1004,1#..

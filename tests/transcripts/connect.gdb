@@ -1,6 +1,6 @@
 # What gdb 13 sends on `target remote`, in its order.
 -> +$qSupported:multiprocess+;swbreak+;hwbreak+;qRelocInsn+;fork-events+;vfork-events+;exec-events+;vContSupported+;QThreadEvents+;no-resumed+;memory-tagging+;xmlRegisters=i386#..
-<- +$PacketSize=20000;QStartNoAckMode+;vContSupported+;qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+;multiprocess+;swbreak+;hwbreak+#..
+<- +$PacketSize=20000;QStartNoAckMode+;vContSupported+;qXfer:features:read+;qXfer:threads:read+;qXfer:osdata:read+;QPassSignals+;QProgramSignals+;QThreadEvents+;binary-upload+;ConditionalBreakpoints+;BreakpointCommands+;multiprocess+;swbreak+;hwbreak+#..
 -> +$vMustReplyEmpty#..
 <- +$#00
 -> +$QStartNoAckMode#..

@@ -148,6 +148,7 @@ void Player::happen(const Event& event) {
     target.stop_now(stopped->stop);
   }
   if (const auto* gone = std::get_if<Gone>(&event)) target.end_now(gone->status);
+  if (std::holds_alternative<LogLine>(event)) machine_->arbiter.publish(event);
   if (std::holds_alternative<Resumed>(event)) {
     target.start_running();
     machine_->arbiter.publish(event);

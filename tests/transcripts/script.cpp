@@ -132,6 +132,20 @@ Stop read_stop(std::string_view words) {
   return stop;
 }
 
+/// client=1 vcpu=0 software=0x1000 dropped=0 TEXT
+LogLine read_log(std::string_view words) {
+  LogLine line;
+  line.client = static_cast<ClientId>(number(take_word(words).value));
+  line.vcpu = static_cast<VcpuId>(number(take_word(words).value));
+  const Word at = take_word(words);
+  const StopReason hit = read_reason(at.key, at.value);
+  if (point_of(hit) == nullptr) throw std::runtime_error("a log line without a point");
+  line.point = *point_of(hit);
+  line.dropped = number(take_word(words).value);
+  line.text = words;
+  return line;
+}
+
 Line read_arrow(std::string_view line, std::size_t arrow) {
   Line read;
   if (arrow > 0) read.client = static_cast<unsigned>(number(line.substr(0, arrow)));
@@ -196,6 +210,7 @@ Event read_event(std::string_view words) {
   if (what == "stopped") return Stopped{read_stop(words)};
   if (what == "gone") return Gone{static_cast<int>(number(take_word(words).value))};
   if (what == "memory") return MemoryChanged{};
+  if (what == "log") return read_log(words);
   if (what != "resumed") throw std::runtime_error(fmt::format("no event \"{}\"", what));
   Resumed resumed;
   while (!words.empty()) {

@@ -62,6 +62,45 @@ TEST_CASE("the last owner of a point takes it out") {
   CHECK(machine.target.counts.removes == 1);
 }
 
+TEST_CASE("every owner's rule reaches the target, the latest of each") {
+  Machine machine;
+  Client one(machine), two(machine);
+  const Rule third{.hits = {HitCondition::Kind::equal, 3}}, fifth{.hits = {{}, 5}};
+  const auto insert = [&](Client& client, const Rule& rule) {
+    return client.session.execute(InsertPoint{first, here, rule});
+  };
+  CHECK(insert(one, third));
+  CHECK(insert(two, {}));
+  CHECK(machine.target.wishes[here] == std::vector<Wish>{{ClientId{1}, third}, {ClientId{2}, {}}});
+  CHECK(insert(one, fifth)); // instead of the one before
+  CHECK(machine.target.wishes[here][0].rule == fifth);
+  CHECK(machine.target.counts.inserts == 1);
+  CHECK(two.remove(here));
+  CHECK(machine.target.wishes[here] == std::vector<Wish>{{ClientId{1}, fifth}});
+  CHECK(machine.target.counts.removes == 0);
+}
+
+TEST_CASE("points come and go while the guest runs") {
+  Machine machine;
+  Client one(machine), two(machine);
+  REQUIRE(one.resume());
+  CHECK(two.insert(here));
+  CHECK(two.remove(here));
+  CHECK(machine.target.running());
+}
+
+TEST_CASE("a log line reaches the client whose it is, and nobody else") {
+  Machine machine;
+  Client one(machine), two(machine);
+  machine.arbiter.publish(LogLine{ClientId{2}, here, first, "here", 0});
+  const auto lines = [](const Client& client) {
+    return std::count_if(client.front_end.news.begin(), client.front_end.news.end(),
+                         [](const Event& event) { return std::holds_alternative<LogLine>(event); });
+  };
+  CHECK(lines(one) == 0);
+  CHECK(lines(two) == 1);
+}
+
 TEST_CASE("points of different kind, length or space are different points") {
   Machine machine;
   Client client(machine);
@@ -100,11 +139,10 @@ TEST_CASE("changes need a stopped guest, looking does not") {
   Machine machine;
   Client client(machine);
   REQUIRE(client.resume());
-  auto refused = client.insert(here);
+  auto refused = client.session.execute(WriteMemory{first, {0x1000}, {}});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Code::running);
   CHECK(refused.error().what == "the guest is running; interrupt it first");
-  CHECK_FALSE(client.session.execute(WriteMemory{first, {0x1000}, {}}));
   const Address physical{0x1000, {Space::Kind::physical}};
   CHECK(client.session.execute(ReadMemory{first, physical, 4}));
   CHECK_FALSE(client.session.execute(ReadMemory{first, {0x1000}, 4}));

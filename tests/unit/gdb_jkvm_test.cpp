@@ -57,10 +57,78 @@ TEST_CASE("jKvm: points name their owners") {
   REQUIRE(points.size() == 2);
   CHECK(points[0] == Json::parse(R"({"point":"hardware point at 0x1000","kind":"hardware",
     "address":"0x1000","space":"current","length":1,"strategy":"toy site","hits":0,
-    "owners":[1,2]})"));
+    "owners":[1,2],"wishes":[{"client":1,"rule":"","held":0,"done":0},
+                             {"client":2,"rule":"","held":0,"done":0}]})"));
   CHECK(points[1]["kind"] == "write");
   CHECK(points[1]["length"] == 4);
   CHECK(points[1]["owners"] == Json{2});
+}
+
+TEST_CASE("jKvm: points with rules go in and out") {
+  Machine machine;
+  GdbClient client(machine);
+  const Json in = asked(client, R"(insert:{"kind":"write","address":"0x3000","length":8,
+    "condition":"u32[cell] == 3 && r0 > 1","hits":">=2","symbols":["cell=0x3004"]})");
+  CHECK(in["point"] == "write watch of 8 bytes at 0x3000");
+  CHECK(in["owners"] == Json{1});
+  CHECK(in["wishes"][0]["rule"] == "if u32[cell] == 3 && r0 > 1, hits >=2");
+  const Point watch{PointKind::write, {0x3000}, 8};
+  CHECK(machine.target.wishes[watch].at(0).rule.hits.count == 2);
+  // again: another rule for the same point
+  asked(client, R"(insert:{"kind":"write","address":"0x3000","length":8,"log":"r0 is {r0:d}"})");
+  const Rule rule = machine.target.wishes[watch].at(0).rule;
+  CHECK(rule.conditions.empty());
+  CHECK(rule.log.size() == 1);
+  CHECK(machine.target.counts.inserts == 1);
+  CHECK(asked(client, R"(remove:{"kind":"write","address":12288,"length":8})")["point"] ==
+        "write watch of 8 bytes at 0x3000");
+  CHECK(machine.target.points().empty());
+
+  const Json rooted =
+      asked(client, R"(insert:{"kind":"software","address":"0x10","root":"0x5000"})");
+  CHECK(rooted["space"] == "root");
+  CHECK(rooted["root"] == "0x5000");
+  CHECK(
+      asked(client, R"(insert:{"kind":"software","address":"0x10","space":"physical"})")["space"] ==
+      "physical");
+}
+
+TEST_CASE("jKvm: what is wrong with a point or its rule is named") {
+  Machine machine;
+  GdbClient client(machine);
+  const auto [arguments, expected] = GENERATE(table<std::string, std::string>({
+      {R"("kind":"port","address":1)",
+       R"(no kind "port": software, hardware, write, read or access)"},
+      {R"("kind":"software","address":1,"space":"root")",
+       R"(space "root": a root goes with space root, and only with it)"},
+      {R"("kind":"software","address":1,"space":"io")",
+       R"(no space "io": current, root or physical)"},
+      {R"("kind":"write","address":1,"length":0)",
+       "write watch of 0 bytes at 0x1: a length of at least 1, within the address space"},
+      {R"("kind":"software","address":1,"condition":"r0 ==")",
+       R"("condition": column 6: it ends too early)"},
+      {R"("kind":"software","address":1,"log":"{rax}")",
+       R"("log": column 2: there is no register or symbol rax)"},
+      {R"("kind":"software","address":1,"hits":"<3")",
+       R"(hits "<3": 5, ==5, >5, >=5 and %5 are understood)"},
+      {R"("kind":"software","address":1,"symbols":["x"])",
+       R"("x" is no symbol: "name=0x1000" is meant)"},
+  }));
+  CHECK(client.ask("jKvm.insert:{" + arguments + "}") == "E." + expected);
+  CHECK(machine.target.points().empty());
+}
+
+TEST_CASE("jKvm: log lines are told to who has subscribed, instead of being printed") {
+  Machine machine;
+  GdbClient client(machine);
+  asked(client, R"(subscribe:{"events":["log"]})");
+  client.ask("c");
+  machine.arbiter.publish(
+      LogLine{ClientId{1}, {PointKind::software, {0x1000}, 1}, VcpuId{1}, "got 5", 2});
+  const std::string heard = client.raw();
+  CHECK_THAT(heard, Contains(R"(%Kvm:{"event":"log","point":"software point at 0x1000",)"));
+  CHECK_THAT(heard, Contains(R"("vcpu":1,"text":"got 5","dropped":2)"));
+  CHECK(heard.find("$O") == std::string::npos);
 }
 
 TEST_CASE("jKvm: clients, and taking control") {

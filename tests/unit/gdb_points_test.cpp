@@ -1,3 +1,4 @@
+#include "protocols/gdb/text.hpp"
 #include "tests/fakes/recording_client.hpp"
 
 #include <catch2/catch.hpp>
@@ -58,7 +59,49 @@ TEST_CASE("lengths and addresses at their edges") {
   CHECK(client.ask("Z") == "E16");
   CHECK(client.ask("Z0") == "E16");
   CHECK(client.ask("Z0,1000,1,") == "E16");
-  CHECK(client.ask("Z0,1000,1;cmds:0,X1,27") == "E5f");
+}
+
+TEST_CASE("conditions and commands come with the point, and go when it is sent without them") {
+  Machine machine;
+  GdbClient client(machine);
+  CHECK_THAT(client.ask("qSupported"), Catch::Matchers::Contains("ConditionalBreakpoints+") &&
+                                           Catch::Matchers::Contains("BreakpointCommands+"));
+  const Point point{PointKind::software, {0x1000}, 1};
+  CHECK(client.ask("Z0,1000,1;X3,220127X3,220027;cmds:1,Xb,220022003400000361620027") == "E16");
+  CHECK(client.ask("Z0,1000,1;X3,220127X3,220027;cmds:1,Xb,2200220034000002610027") == "OK");
+  const Rule rule = machine.target.wishes[point].at(0).rule;
+  REQUIRE(rule.conditions.size() == 2);
+  CHECK(rule.conditions[1].code == Bytes{std::byte{0x22}, std::byte{0}, std::byte{0x27}});
+  CHECK(rule.log.size() == 1);
+  CHECK(client.ask("Z0,1000,1") == "OK");
+  CHECK(machine.target.wishes[point].at(0).rule.empty());
+  CHECK(machine.target.counts.inserts == 1);
+  CHECK(client.ask("Z1,1000,1;X1,27") == "OK");
+  for (const char* bad : {";X", ";X1", ";X2,27", ";X0,", ";X1,31", ";X1,2", ";X1,27Y", ";Y", ";",
+                          ";cmds:", ";cmds:0", ";cmds:0,X1,31", ";X1001,27"}) {
+    CAPTURE(bad);
+    const bool refused =
+        client.ask(std::string("Z0,1010,1") + bad).starts_with("E") || std::string_view(bad) == ";";
+    CHECK(refused);
+  }
+  CHECK(client.ask("z0,1000,1;X1,27") == "E16");
+}
+
+TEST_CASE("log lines are printed for who waits for a stop, and for nobody else") {
+  Machine machine;
+  GdbClient client(machine), other(machine);
+  const Point point{PointKind::software, {0x1000}, 1};
+  LogLine line{ClientId{1}, point, VcpuId{0}, "x is 3", 0};
+  machine.arbiter.publish(line);
+  CHECK(client.heard().empty());
+  client.ask("c");
+  machine.arbiter.publish(line);
+  line.dropped = 7;
+  line.text.clear();
+  machine.arbiter.publish(line);
+  CHECK(client.heard() == "O" + hex_of("x is 3\n") + "|O" +
+                              hex_of("(7 lines of software point at 0x1000 left out)\n"));
+  CHECK(other.heard().empty());
 }
 
 TEST_CASE("a hit that pc does not show is a plain trap: gdb would go on in silence") {

@@ -16,9 +16,10 @@ using fakes::Machine;
 TEST_CASE("qSupported promises what was asked for and works here") {
   Machine machine;
   GdbClient client(machine);
-  const std::string base = "PacketSize=20000;QStartNoAckMode+;vContSupported+;qXfer:features:read+;"
-                           "qXfer:threads:read+;qXfer:osdata:read+;QPassSignals+;"
-                           "QProgramSignals+;QThreadEvents+;binary-upload+";
+  const std::string base =
+      "PacketSize=20000;QStartNoAckMode+;vContSupported+;qXfer:features:read+;"
+      "qXfer:threads:read+;qXfer:osdata:read+;QPassSignals+;"
+      "QProgramSignals+;QThreadEvents+;binary-upload+;ConditionalBreakpoints+;BreakpointCommands+";
   CHECK(client.ask("qSupported") == base);
   CHECK(client.ask("qSupported:") == base);
   CHECK(client.ask("qSupported:;;foo=bar;multiprocess-;swbreak?") == base);

@@ -75,7 +75,7 @@ TEST_CASE(
   CHECK(rig.engine.read_memory(VcpuId{0}, Address{entry, {Space::Kind::physical}}, 1));
   CHECK(rig.engine.read_memory(VcpuId{0}, Address{entry}, 1));
   CHECK(rig.engine.read_register(VcpuId{0}, RegisterId{0}).error().code == Code::running);
-  CHECK(rig.engine.insert(VcpuId{0}, at(PointKind::software, entry)).error().code == Code::running);
+  CHECK(rig.engine.write_memory(VcpuId{0}, Address{entry}, Bytes(1)).error().code == Code::running);
   rig.engine.interrupt({});
   rig.vmm.drain();
   CHECK(rig.last<Interrupted>() != nullptr);

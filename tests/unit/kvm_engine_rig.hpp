@@ -38,6 +38,7 @@ struct Rig {
         vmm(facts, code, vcpus),
         engine(vmm, x86_64(), facts, [this](const Event& event) {
           if (const auto* stopped = std::get_if<Stopped>(&event)) stops.push_back(stopped->stop);
+          if (const auto* line = std::get_if<LogLine>(&event)) log.push_back(*line);
         }) {
     vmm.engine = &engine;
     vmm.kernel.int3_exits = facts.breakpoint_exit;
@@ -66,6 +67,7 @@ struct Rig {
   HostFacts facts;
   ScriptedVmm vmm;
   std::vector<Stop> stops;
+  std::vector<LogLine> log;
   Engine engine;
   Bytes original;
 };

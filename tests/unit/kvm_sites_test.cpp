@@ -12,7 +12,7 @@ TEST_CASE("nothing is installed when a point is added, and all of it when sites 
   REQUIRE(rig.add(software(0x11000))); // twice is one
   CHECK(rig.patched().empty());
   CHECK(rig.walks == 0);
-  CHECK(rig.sites.placed().sites.size() == 1);
+  CHECK(rig.sites.wanted().size() == 1);
   REQUIRE(rig.place());
   CHECK(rig.patched() == Addresses{0x1000});
   CHECK(rig.of(software(0x11000)).method == Method::instruction);

@@ -68,6 +68,8 @@ TEST_CASE("events are written as words that can be read back") {
   CHECK(traced(Resumed{3, ClientId{1}}) == " ! resumed epoch=3 by=1\n");
   CHECK(traced(MemoryChanged{{0x10}, 4, {}}) == " ! memory at=0x10 length=4\n");
   CHECK(traced(Gone{2}) == " ! gone status=2\n");
+  CHECK(traced(LogLine{ClientId{2}, watch, VcpuId{1}, "it is 5", 3}) ==
+        " ! log client=2 vcpu=1 access=root:0x5000:0x2000+4@0x2000 dropped=3 it is 5\n");
 }
 
 TEST_CASE("a session notes what it was asked and how that went") {

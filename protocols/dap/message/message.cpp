@@ -42,6 +42,12 @@ std::variant<Request, Malformed> parse_request(std::string_view text) {
     return Malformed{
         0, "", {Code::bad_request, fmt::format("JSON nests deeper than {}", max_depth)}};
   }
+  if (text.starts_with("Content-Length:")) {
+    return Malformed{
+        0,
+        "",
+        {Code::bad_request, "a WebSocket's frame holds the JSON alone, without Content-Length"}};
+  }
   const Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) return Malformed{0, "", {Code::bad_request, "not valid JSON in UTF-8"}};
   if (!json.is_object()) return Malformed{0, "", wrong_type("the message", "an object", json)};

@@ -43,6 +43,16 @@ Session::~Session() {
 }
 
 Status Session::begin(const StartArguments& given, bool launch) {
+  const bool worker = inherited_.control >= 0;
+  if (worker && (launch || !given.server.empty())) {
+    // neither a program started nor a connection made on the server's host
+    return Error{Code::bad_request, launch
+                                        ? "launch: this server has a guest already: attach to it"
+                                        : "server must be absent: it is the one that you talk to"};
+  }
+  if (launch && given.image.empty() && given.program.empty()) {
+    return Error{Code::bad_request, "image is missing: the guest to start"};
+  }
   arguments = given;
   launched = launch;
   if (launch) guest_ = TRY(GuestProcess::start(run_arguments(arguments)));

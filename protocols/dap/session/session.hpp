@@ -62,6 +62,8 @@ struct MemoryChange {
 struct Inherited {
   int lldb = -1, control = -1;
   bool observe = false;
+  std::string peer;
+  std::vector<std::string> roots; ///< folders whose files the client may read; none: all
 };
 
 class Session {

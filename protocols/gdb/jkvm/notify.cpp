@@ -54,6 +54,13 @@ Told tell(const Event& event, const Session& session) {
           [](const ConsoleOutput& output) {
             return Told{"console", {{"text", output.text}}};
           },
+          [](const LogLine& line) {
+            Told told{"log", to_json(line.point)};
+            told.fields["vcpu"] = index(line.vcpu);
+            told.fields["text"] = line.text;
+            told.fields["dropped"] = line.dropped;
+            return told;
+          },
       },
       event);
 }
@@ -86,6 +93,10 @@ Json subscription(Subscription wanted) {
     if ((wanted >> i & 1) != 0) names.push_back(events[i].name);
   }
   return names;
+}
+
+bool wants_log(Subscription wanted) {
+  return (wanted & bit("log")) != 0;
 }
 
 std::optional<std::string>

@@ -12,6 +12,9 @@ using Subscription = std::uint32_t;
 Result<Subscription> parse_subscription(const Json& names);
 Json subscription(Subscription wanted);
 
+/// The client takes log lines as notifications.
+bool wants_log(Subscription wanted);
+
 /// The notification's payload; nothing when it is not wanted. The session knows clients' names.
 std::optional<std::string>
 notification(Subscription wanted, const Event& event, const Session& session);

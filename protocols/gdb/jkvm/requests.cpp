@@ -5,6 +5,7 @@
 #include "protocols/gdb/jkvm/help.hpp"
 #include "protocols/gdb/jkvm/notify.hpp"
 #include "protocols/gdb/jkvm/to_json.hpp"
+#include "protocols/gdb/jkvm/wishes.hpp"
 #include "protocols/gdb/text.hpp"
 
 #include <algorithm>
@@ -59,6 +60,23 @@ Reply capabilities(Conversation& c, const Json&) {
 
 Reply points(Conversation& c, const Json&) {
   return listed("points", TRY(c.session.execute(ListPoints{})));
+}
+
+Reply insert(Conversation& c, const Json& arguments) {
+  const VcpuId vcpu = TRY(vcpu_in(c, arguments));
+  const Point point = TRY(point_in(arguments));
+  Rule rule = TRY(rule_in(c, arguments));
+  TRY(c.session.execute(InsertPoint{vcpu, point, std::move(rule)}));
+  for (const PointState& state : TRY(c.session.execute(ListPoints{}))) {
+    if (state.point == point) return to_json(state);
+  }
+  return bad(describe(point) + " has been taken out already");
+}
+
+Reply remove(Conversation& c, const Json& arguments) {
+  const Point point = TRY(point_in(arguments));
+  TRY(c.session.execute(RemovePoint{point}));
+  return to_json(point);
 }
 
 Reply clients(Conversation& c, const Json&) {
@@ -230,6 +248,8 @@ struct Handled {
 constexpr std::array handlers = {
     Handled{"capabilities", &capabilities},
     Handled{"points", &points},
+    Handled{"insert", &insert},
+    Handled{"remove", &remove},
     Handled{"clients", &clients},
     Handled{"takeControl", &take},
     Handled{"hello", &hello},

@@ -58,8 +58,60 @@ inline constexpr Field points[] = {
     {"points[].writes", "flag", "of catchpoints alone"},
     {"points[].value", "hex", "of catchpoints that have one: it alone, or the error code"},
     {"points[].strategy", "text", "how it is done: int3, hardware slot 2, pending: …"},
-    {"points[].hits", "number", ""},
+    {"points[].hits", "number", "that stopped or were logged"},
     {"points[].owners[]", "number", "the clients that want it"},
+    {"points[].wishes[].client", "number", "one of the owners"},
+    {"points[].wishes[].rule", "text", "in words; empty: every hit stops"},
+    {"points[].wishes[].held", "number", "hits at which its condition held"},
+    {"points[].wishes[].done", "number", "of those, which stopped for it or were logged"},
+};
+
+inline constexpr Argument point_kind{"kind", Type::text, Need::required,
+                                     "software, hardware, write, read, access"};
+inline constexpr Argument point_address{"address", Type::number, Need::required, "x86: linear"};
+inline constexpr Argument point_length{"length", Type::number, Need::optional,
+                                       "bytes of a watch; 1 without it"};
+inline constexpr Argument point_space{"space", Type::text, Need::optional,
+                                      "current (without it), root, physical"};
+inline constexpr Argument point_root{"root", Type::number, Need::optional,
+                                     "of space root: other page tables; x86: a CR3"};
+inline constexpr Argument remove_arguments[] = {point_kind, point_address, point_length,
+                                                point_space, point_root};
+inline constexpr Argument insert_arguments[] = {
+    point_kind,
+    point_address,
+    point_length,
+    point_space,
+    point_root,
+    vcpu,
+    {"condition", Type::text, Need::optional,
+     "stops where it is not 0: rax == 3 && *(u32*)(rsp + 8) < 0x10, u64[gs_base + 8] != 0"},
+    {"hits", Type::text, Need::optional,
+     "which of the times that the condition holds: 5 or ==5, >5, >=5, %5"},
+    {"log", Type::text, Need::optional,
+     "does not stop, but is told as event `log`: got {rdi:d} from {u64[rsp]}; forms x, d, u, c, s"},
+    {"symbols", Type::list, Need::optional,
+     "that condition and log may name: \"jiffies=0xffffffff82405000\""},
+};
+inline constexpr Field point[] = {
+    {"point", "text", "in words"},
+    {"kind", "text", "as in jKvm.points, and so is the rest"},
+    {"address", "hex", ""},
+    {"space", "text", ""},
+    {"root", "hex", "of space root alone"},
+    {"length", "number", ""},
+};
+inline constexpr Field inserted[] = {
+    {"point", "text", "in words"},
+    {"kind", "text", "as in jKvm.points, and so is the rest"},
+    {"address", "hex", ""},
+    {"space", "text", ""},
+    {"root", "hex", "of space root alone"},
+    {"length", "number", ""},
+    {"strategy", "text", ""},
+    {"hits", "number", ""},
+    {"owners[]", "number", ""},
+    {"wishes[]", "object", ""},
 };
 
 inline constexpr Field clients[] = {
@@ -237,6 +289,12 @@ inline constexpr Field help[] = {
 inline constexpr std::array requests = {
     Schema{"capabilities", "what really works on this host", {}, schemas::capabilities},
     Schema{"points", "what is installed, for all clients", {}, schemas::points},
+    Schema{
+        "insert",
+        "sets a point, also while the guest runs; again: with this rule instead of the one before",
+        schemas::insert_arguments, schemas::inserted},
+    Schema{"remove", "takes a point of this client's out, also while the guest runs",
+           schemas::remove_arguments, schemas::point},
     Schema{"clients", "who is connected, and who has run control", {}, schemas::clients},
     Schema{"takeControl", "run control passes to this client", {}, schemas::take_control},
     Schema{"hello", "who this client is", schemas::hello_arguments, schemas::hello},
@@ -312,6 +370,17 @@ inline constexpr Field client_joined[] = {{"client", "number", ""},
                                           {"name", "text", "where it comes from"}};
 inline constexpr Field client_left[] = {{"client", "number", ""}};
 inline constexpr Field console_output[] = {{"text", "text", "what the guest wrote"}};
+inline constexpr Field log_line[] = {
+    {"point", "text", "in words"},
+    {"kind", "text", "as in jKvm.points, and so are the next"},
+    {"address", "hex", ""},
+    {"space", "text", "current, root, physical"},
+    {"root", "hex", "of space root alone"},
+    {"length", "number", ""},
+    {"vcpu", "number", "that hit it"},
+    {"text", "text", "empty where only dropped lines are told"},
+    {"dropped", "number", "lines of this point left out before this one: too many at once"},
+};
 
 } // namespace schemas
 
@@ -324,6 +393,7 @@ inline constexpr std::array events = {
     EventSchema{"client-joined", "", schemas::client_joined},
     EventSchema{"client-left", "", schemas::client_left},
     EventSchema{"console", "the guest has written, told some 20 ms later", schemas::console_output},
+    EventSchema{"log", "a log point of this client's was hit", schemas::log_line},
 };
 
 } // namespace kdbg::gdb::jkvm

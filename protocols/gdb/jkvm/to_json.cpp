@@ -52,8 +52,7 @@ Json to_json(const Capabilities& can) {
           {"blockInterrupts", can.block_interrupts}, {"notes", can.notes}};
 }
 
-Json to_json(const PointState& state) {
-  const Point& point = state.point;
+Json to_json(const Point& point) {
   Json json = {{"point", describe(point)}, {"kind", name(point.kind)}};
   put_address(json, point.at);
   json["length"] = point.length;
@@ -62,9 +61,21 @@ Json to_json(const PointState& state) {
     json["writes"] = point.writes;
     if (point.value) json["value"] = hex(*point.value);
   }
+  return json;
+}
+
+Json to_json(const PointState& state) {
+  Json json = to_json(state.point);
   json["strategy"] = state.strategy;
   json["hits"] = state.hits;
   json["owners"] = to_json(state.owners);
+  json["wishes"] = Json::array();
+  for (const WishState& wish : state.wishes) {
+    json["wishes"].push_back(Json{{"client", to_json(wish.client)},
+                                  {"rule", wish.rule},
+                                  {"held", wish.held},
+                                  {"done", wish.done}});
+  }
   return json;
 }
 

@@ -6,6 +6,7 @@
 namespace kdbg::gdb::jkvm {
 
 Json to_json(const Capabilities& can);
+Json to_json(const Point& point);
 Json to_json(const PointState& state);
 Json to_json(const ClientInfo& client, ClientId self);
 Json to_json(const VcpuState& state, std::string thread);

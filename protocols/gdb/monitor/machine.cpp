@@ -13,6 +13,11 @@ Output points(Conversation& c, std::string_view) {
   std::string text;
   for (const PointState& state : installed) {
     text += fmt::format("{}: {}, {} hits\n", describe(state.point), state.strategy, state.hits);
+    for (const WishState& wish : state.wishes) {
+      if (wish.rule.empty()) continue;
+      text += fmt::format("  client {}: {}; it held {} times, which meant {} hits\n",
+                          static_cast<std::uint32_t>(wish.client), wish.rule, wish.held, wish.done);
+    }
   }
   return text;
 }
