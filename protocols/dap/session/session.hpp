@@ -96,6 +96,8 @@ public:
   Status drive(const std::function<Status()>& move, std::function<bool()> then = {});
   Status pause();
   bool running() const { return running_; }
+  /// Folders whose files the client may read; none: it is its own user, and says where.
+  const std::vector<std::string>& roots() const { return inherited_.roots; }
 
   // --- for requests that look
   /// running when the guest runs (for a request that needs it stopped), closed when there is none.
@@ -121,11 +123,12 @@ public:
   Phase phase = Phase::fresh;
   Handles<FrameRef> frames;
   Handles<VariableGroup> groups;
-  std::map<std::string, ReadSpan> memory_read; ///< by the references that the client used
-  std::optional<MemoryChange> written;         ///< by the request under way
-  std::optional<RegisterTable> registers;      ///< once somebody has asked
-  std::array<lldb::SBTarget, 2> code_targets;  ///< for 16-bit and 32-bit code, likewise
-  std::vector<std::uint64_t> listings;         ///< starts of those that have a sourceReference
+  std::map<std::string, ReadSpan> memory_read;         ///< by the references that the client used
+  std::optional<MemoryChange> written;                 ///< by the request under way
+  std::optional<RegisterTable> registers;              ///< once somebody has asked
+  std::array<lldb::SBTarget, 2> code_targets;          ///< for 16-bit and 32-bit code, likewise
+  std::map<std::uint64_t, std::uint32_t> listed_lines; ///< by pc
+  std::vector<std::uint64_t> listings; ///< starts of those that have a sourceReference
   StartArguments arguments;
   bool launched = false;
 
