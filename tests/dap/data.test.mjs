@@ -138,8 +138,12 @@ test('hover changes nothing, and the clipboard has all of a value', using(async 
   const pointer = (await evaluate(session, 'list_head', 'watch', frameId)).body;
   assert.equal(pointer.memoryReference, pointer.result.split(' ')[0]);
   assert.match((await evaluate(session, '$rip', 'watch', frameId)).body.memoryReference, /^0xffffffff8/);
-  assert.equal((await evaluate(session, 'n = 5', 'repl', frameId)).body.result, '5');
-  assert.equal((await evaluate(session, 'n', 'watch', frameId)).body.result, '5');
+  const seen = (await evaluate(session, 'nodes[1].value', 'watch', frameId)).body;
+  await session.ask('readMemory', { memoryReference: seen.memoryReference, count: 4 });
+  const told = session.waitForEvent('memory');
+  assert.equal((await evaluate(session, 'nodes[1].value = 50', 'repl', frameId)).body.result, '50');
+  assert.equal((await told).body.memoryReference, seen.memoryReference);
+  assert.equal((await evaluate(session, 'nodes[1].value', 'watch', frameId)).body.result, '50');
   await refused(session, 'evaluate', { expression: 'pear', frameId }, /pear/);
   await refused(session, 'evaluate', { expression: 'n', context: 'odd', frameId }, /context odd/);
 }));
@@ -214,6 +218,30 @@ test('a running guest answers what it can, and says notStopped to the rest', tog
     ['readMemory', { memoryReference: '0x100000', count: 4 }], ['setExpression', { expression: 'n', value: '1' }]]) {
     assert.equal((await session.ask(command, args)).message, 'notStopped', command);
   }
+}));
+
+test('who may only look writes nothing, by no request', together(2, async (server, [a, b]) => {
+  await a.stop(() => a.attachTo(server));
+  await b.stop(() => b.attachTo(server, { role: 'observe' }));
+  const frame = await b.top(1);
+  const before = (await b.ask('readMemory', { memoryReference: '0x200000', count: 4 })).body.data;
+  const rbx = (await evaluate(b, '$rbx', 'watch', frame.id)).body.result;
+  const general = await groupOf(b, frame.id, 'General');
+  for (const [command, args] of [
+    ['writeMemory', { memoryReference: '0x200000', data: 'AQIDBA==' }],
+    ['writeMemory', { memoryReference: 'p:0x200000', data: 'AQIDBA==' }],
+    ['setVariable', { variablesReference: general, name: 'rbx', value: '0x77' }],
+    ['setExpression', { expression: '$rbx', value: '0x77', frameId: frame.id }],
+    ['evaluate', { expression: 'memory write 0x200000 1 2 3 4', context: 'repl' }],
+    ['evaluate', { expression: 'register write rbx 0x77', context: 'repl' }],
+    ['evaluate', { expression: 'kvm msr 0xc0000082 1', context: 'repl' }],
+    ['evaluate', { expression: 'kvm take', context: 'repl' }],
+    ['evaluate', { expression: 'kvm console x', context: 'repl' }],
+    ['evaluate', { expression: '*(int *)0x200000 = 77', context: 'repl' }]]) {
+    assert.equal((await b.ask(command, args)).success, false, `${command} ${JSON.stringify(args)} is taken`);
+  }
+  assert.equal((await a.ask('readMemory', { memoryReference: '0x200000', count: 4 })).body.data, before);
+  assert.equal((await evaluate(a, '$rbx', 'watch', (await a.top(1)).id)).body.result, rbx);
 }));
 
 test('with no symbols there are registers, memory and expressions', using(async (session) => {

@@ -16,7 +16,6 @@ namespace {
 constexpr std::uint64_t longest = 16; // bytes; x86's longest has 15
 constexpr std::uint64_t usual = 5;    // bytes, of x86 in the mean: what is read first
 constexpr std::uint64_t page = 4096;
-constexpr std::uint64_t largest_function = 64 * 1024;
 
 /// LLDB decodes for its target's width only: other widths have a target of their own.
 lldb::SBTarget target_of(Session& session, CodeMode mode) {
@@ -40,29 +39,6 @@ std::string text_of_bytes(ByteView bytes) {
   return text;
 }
 
-std::vector<CodeLine> decode(Session& session, CodeMode mode, std::uint64_t at, ByteView bytes) {
-  lldb::SBTarget target = target_of(session, mode);
-  lldb::SBInstructionList list = target.GetInstructionsWithFlavor(
-      lldb::SBAddress(at, target), "intel", bytes.data(), bytes.size());
-  std::vector<CodeLine> lines;
-  std::size_t done = 0;
-  for (std::uint32_t i = 0; i < list.GetSize() && done < bytes.size(); ++i) {
-    lldb::SBInstruction one = list.GetInstructionAtIndex(i);
-    const std::size_t size = std::clamp<std::size_t>(one.GetByteSize(), 1, bytes.size() - done);
-    CodeLine line{at + done, bytes.subspan(done, size), text_of(one.GetMnemonic(target)), true};
-    line.valid = !line.text.empty() && line.text != "<unknown>";
-    if (line.valid) {
-      const std::string operands = text_of(one.GetOperands(target));
-      if (!operands.empty()) line.text += " " + operands;
-    } else {
-      line.text = text_of_bytes(line.bytes);
-    }
-    lines.push_back(std::move(line));
-    done += size;
-  }
-  return lines;
-}
-
 CodeLine filler(std::uint64_t address) {
   return {address, {}, "no memory", false};
 }
@@ -82,19 +58,6 @@ Result<Bytes> read_ending_at(Session& session, const Address& end, std::uint64_t
     tail.insert(tail.begin(), some.begin(), some.end());
   }
   return tail;
-}
-
-lldb::SBSymbol symbol_at(Session& session, std::uint64_t address) {
-  return session.target.ResolveLoadAddress(address).GetSymbol();
-}
-
-/// The first byte of the function that holds `address`, where symbols tell.
-std::optional<std::uint64_t> function_start(Session& session, std::uint64_t address) {
-  lldb::SBSymbol symbol = symbol_at(session, address);
-  if (!symbol.IsValid()) return std::nullopt;
-  const std::uint64_t start = symbol.GetStartAddress().GetLoadAddress(session.target);
-  if (start > address || address - start > largest_function) return std::nullopt;
-  return start;
 }
 
 bool lands_on(const std::vector<CodeLine>& lines, std::uint64_t end) {
@@ -154,9 +117,41 @@ Status prepend_piece(
 
 } // namespace
 
+std::vector<CodeLine> decode(Session& session, CodeMode mode, std::uint64_t at, ByteView bytes) {
+  lldb::SBTarget target = target_of(session, mode);
+  lldb::SBInstructionList list = target.GetInstructionsWithFlavor(
+      lldb::SBAddress(at, target), "intel", bytes.data(), bytes.size());
+  std::vector<CodeLine> lines;
+  std::size_t done = 0;
+  for (std::uint32_t i = 0; i < list.GetSize() && done < bytes.size(); ++i) {
+    lldb::SBInstruction one = list.GetInstructionAtIndex(i);
+    const std::size_t size = std::clamp<std::size_t>(one.GetByteSize(), 1, bytes.size() - done);
+    CodeLine line{at + done, bytes.subspan(done, size), text_of(one.GetMnemonic(target)), true};
+    line.valid = !line.text.empty() && line.text != "<unknown>";
+    if (line.valid) {
+      const std::string operands = text_of(one.GetOperands(target));
+      if (!operands.empty()) line.text += " " + operands;
+    } else {
+      line.text = text_of_bytes(line.bytes);
+    }
+    lines.push_back(std::move(line));
+    done += size;
+  }
+  return lines;
+}
+
+std::optional<std::uint64_t> function_start(Session& session, std::uint64_t address) {
+  lldb::SBSymbol symbol = session.target.ResolveLoadAddress(address).GetSymbol();
+  if (!symbol.IsValid()) return std::nullopt;
+  const std::uint64_t start = symbol.GetStartAddress().GetLoadAddress(session.target);
+  if (start > address || address - start > largest_function) return std::nullopt;
+  return start;
+}
+
 CodeMode code_mode(Session& session) {
   if (!session.stopped()) return CodeMode::native;
   lldb::SBFrame frame = session.selected_frame();
+  if (frame.GetPC() > UINT32_MAX) return CodeMode::native; // and no register need be read
   const auto efer = register_number(frame, "efer");
   const auto attributes = register_number(frame, "cs_attr");
   if (!efer || !attributes) return CodeMode::native;
@@ -166,8 +161,9 @@ CodeMode code_mode(Session& session) {
   return (*attributes >> 14 & 1) != 0 ? CodeMode::bits32 : CodeMode::bits16;
 }
 
-std::uint64_t linear_pc(Session&, lldb::SBFrame frame) {
+std::uint64_t linear_pc(lldb::SBFrame frame) {
   const std::uint64_t pc = frame.GetPC();
+  if (pc > UINT32_MAX) return pc;
   const auto efer = frame.GetFrameID() == 0 ? register_number(frame, "efer") : std::nullopt;
   if (!efer || (*efer >> 10 & 1) != 0) return pc;
   return (pc + register_number(frame, "cs_base").value_or(0)) & UINT32_MAX;
@@ -216,45 +212,6 @@ code_before(Session& session, CodeMode mode, const Address& end, std::size_t cou
   }
   code.lines.insert(code.lines.begin(), fillers.rbegin(), fillers.rend());
   return code;
-}
-
-Result<ListedPlace> listed_place(Session& session, std::uint64_t pc) {
-  const std::uint64_t start = function_start(session, pc).value_or(pc);
-  auto& all = session.listings;
-  const auto found = std::find(all.begin(), all.end(), start);
-  ListedPlace place{static_cast<std::int32_t>(found - all.begin()) + 1, 1, ""};
-  if (found == all.end()) all.push_back(start);
-  const char* const name = symbol_at(session, start).GetName();
-  place.name = name ? name : fmt::format("{:#x}", start);
-  const Bytes bytes = TRY(read_memory(session, Address{start}, pc - start));
-  place.line +=
-      static_cast<std::uint32_t>(decode(session, code_mode(session), start, bytes).size());
-  return place;
-}
-
-Result<std::string> listing(Session& session, std::int32_t reference) {
-  constexpr std::size_t without_symbols = 100; // lines
-  if (reference <= 0 || static_cast<std::size_t>(reference) > session.listings.size()) {
-    return Error{Code::bad_request,
-                 fmt::format("sourceReference {} was never given out", reference)};
-  }
-  TRY(session.stopped());
-  const std::uint64_t start = session.listings[static_cast<std::size_t>(reference) - 1];
-  const CodeMode mode = code_mode(session);
-  lldb::SBSymbol symbol = symbol_at(session, start);
-  Instructions code;
-  const std::uint64_t size = symbol.IsValid() ? symbol.GetSize() : 0;
-  if (size > 0 && size <= largest_function) {
-    code.buffers.push_back(TRY(read_memory(session, Address{start}, size)));
-    code.lines = decode(session, mode, start, code.buffers.back());
-  } else {
-    code = TRY(code_from(session, mode, Address{start}, without_symbols));
-  }
-  std::string text;
-  for (const CodeLine& line : code.lines) {
-    text += fmt::format("{:#018x}  {}\n", line.address, line.text);
-  }
-  return text;
 }
 
 } // namespace kdbg::dap

@@ -21,7 +21,13 @@ struct Instructions {
 enum class CodeMode : std::uint8_t { native, bits32, bits16 };
 CodeMode code_mode(Session& session);
 /// Where a frame's code is fetched: pc, and the code segment's base where that counts.
-std::uint64_t linear_pc(Session& session, lldb::SBFrame frame);
+std::uint64_t linear_pc(lldb::SBFrame frame);
+
+/// All of `bytes`, which lie at `at`. The lines point into them.
+std::vector<CodeLine> decode(Session& session, CodeMode mode, std::uint64_t at, ByteView bytes);
+inline constexpr std::uint64_t largest_function = 64 * 1024; ///< bytes; beyond, symbols are odd
+/// The first byte of the function that holds `address`, where symbols tell.
+std::optional<std::uint64_t> function_start(Session& session, std::uint64_t address);
 
 /// Exactly `count` lines from `at` on; where memory ends, fillers a byte apart.
 Result<Instructions>

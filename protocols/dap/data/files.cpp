@@ -36,7 +36,7 @@ Result<std::string> read_source(const std::vector<std::string>& roots, const std
   const auto holds = [&](const std::string& root) { return is_under(root, real); };
   if (error || std::none_of(roots.begin(), roots.end(), holds)) {
     return Error{Code::bad_request,
-                 fmt::format("source.path {} is in none of the folders of sourceMap", path)};
+                 fmt::format("source.path {} is in none of the folders of sources", path)};
   }
   if (!fs::is_regular_file(real, error) || fs::file_size(real, error) > largest) {
     return Error{Code::bad_request,

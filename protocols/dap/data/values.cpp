@@ -31,22 +31,18 @@ bool is_array(lldb::SBType type) {
 /// LLDB keeps what a value was when it was first looked at: a new one is made where somebody has
 /// written memory since.
 lldb::SBValue fresh(Session& session, lldb::SBValue value) {
-  const std::uint64_t at = value.GetLoadAddress();
-  if (!session.memory_is_stale() || at == LLDB_INVALID_ADDRESS) return value;
+  const auto at = session.memory_is_stale() ? address_of(value) : std::nullopt;
+  if (!at) return value;
   lldb::SBValue made = session.target.CreateValueFromAddress(
-      text_of(value.GetName()).c_str(), lldb::SBAddress(at, session.target), value.GetType());
+      text_of(value.GetName()).c_str(), lldb::SBAddress(*at, session.target), value.GetType());
   return made.IsValid() ? made : value;
 }
 
 std::optional<std::string> memory_of(lldb::SBValue& value) {
-  std::uint64_t at = LLDB_INVALID_ADDRESS;
-  if (value.GetType().IsPointerType()) {
-    at = value.GetValueAsUnsigned(LLDB_INVALID_ADDRESS);
-  } else {
-    at = value.GetLoadAddress();
-  }
-  if (at == LLDB_INVALID_ADDRESS) return std::nullopt;
-  return fmt::format("{:#x}", at);
+  const bool pointer = value.GetType().IsPointerType();
+  const auto at = pointer ? std::optional(value.GetValueAsUnsigned()) : address_of(value);
+  if (!at) return std::nullopt;
+  return fmt::format("{:#x}", *at);
 }
 
 lldb::SBValueList variables_of(Session& session, const VariableGroup& group) {
@@ -121,12 +117,25 @@ std::string text_of(const char* text) {
   return text ? text : "";
 }
 
+std::string trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == text.npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
+}
+
 std::string text_of(const lldb::SBError& error) {
   std::string text = text_of(error.GetCString());
   while (text.ends_with('\n')) {
     text.pop_back();
   }
   return text.empty() ? "lldb gives no reason" : text;
+}
+
+std::optional<std::uint64_t> address_of(lldb::SBValue value) {
+  // not its load address: that is, for one in a register, the value
+  lldb::SBValue pointer = value.AddressOf();
+  if (!pointer.IsValid() || pointer.GetError().Fail()) return std::nullopt;
+  return pointer.GetValueAsUnsigned();
 }
 
 Variable describe_value(Session& session, const FrameRef& frame, lldb::SBValue given, bool hex) {

@@ -19,8 +19,13 @@ struct Variable {
 };
 
 std::string text_of(const char* text);
+/// Without blanks at both ends.
+std::string trimmed(std::string_view text);
 /// Of an error that LLDB may leave without words.
 std::string text_of(const lldb::SBError& error);
+
+/// Where it is in the guest's memory; nothing for one in a register, and for a result.
+std::optional<std::uint64_t> address_of(lldb::SBValue value);
 
 Variable describe_value(Session& session, const FrameRef& frame, lldb::SBValue value, bool hex);
 /// As much of it as there is, its members and elements too.

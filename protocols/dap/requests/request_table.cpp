@@ -5,12 +5,12 @@
 namespace kdbg::dap {
 namespace {
 
-std::array<std::span<const RequestRow>, 13> all_lists() {
+std::array<std::span<const RequestRow>, 14> all_lists() {
   return {
       lifecycle_requests(),       running_requests(),   breakpoint_requests(), stack_requests(),
       data_breakpoint_requests(), exception_requests(), goto_requests(),       variable_requests(),
       evaluate_requests(),        memory_requests(),    code_requests(),       source_requests(),
-      server_requests()};
+      server_requests(),          completion_requests()};
 }
 
 } // namespace

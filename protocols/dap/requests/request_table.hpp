@@ -63,6 +63,7 @@ std::span<const RequestRow> goto_requests();
 std::span<const RequestRow> stack_requests();
 std::span<const RequestRow> variable_requests();
 std::span<const RequestRow> evaluate_requests();
+std::span<const RequestRow> completion_requests();
 std::span<const RequestRow> memory_requests();
 std::span<const RequestRow> code_requests();
 std::span<const RequestRow> source_requests();

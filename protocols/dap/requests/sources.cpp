@@ -50,7 +50,8 @@ struct Source {
     if (!args.source || args.source->path.empty()) {
       return Error{Code::bad_request, "source.path is missing, and sourceReference is 0"};
     }
-    return Body{TRY(read_source(source_roots(session.arguments), args.source->path)), {}};
+    const auto roots = session.roots().empty() ? source_roots(session.arguments) : session.roots();
+    return Body{TRY(read_source(roots, args.source->path)), {}};
   }
 };
 

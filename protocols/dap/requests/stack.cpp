@@ -51,7 +51,7 @@ Frame describe(Session& session, lldb::SBThread& thread, lldb::SBFrame frame) {
   Frame made;
   made.id = session.frames.add({thread.GetThreadID(), frame.GetFrameID()});
   const char* const name = frame.GetFunctionName();
-  made.pc = fmt::format("{:#x}", linear_pc(session, frame));
+  made.pc = fmt::format("{:#x}", linear_pc(frame));
   made.name = name ? name : made.pc;
   const lldb::SBLineEntry line = frame.GetLineEntry();
   if (line.IsValid()) {
@@ -60,7 +60,7 @@ Frame describe(Session& session, lldb::SBThread& thread, lldb::SBFrame frame) {
     made.source = Json{{"name", line.GetFileSpec().GetFilename()}, {"path", path}};
     made.line = line.GetLine();
     made.column = line.GetColumn();
-  } else if (auto place = listed_place(session, linear_pc(session, frame))) {
+  } else if (auto place = listed_place(session, linear_pc(frame))) {
     made.source = Json{{"name", place->name}, {"sourceReference", place->reference}};
     made.line = place->line;
     made.column = 1;

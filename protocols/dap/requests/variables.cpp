@@ -101,8 +101,8 @@ struct Variables {
 /// Writes, and notes what the client is to be told of afterwards.
 Status write_value(Session& session, lldb::SBValue value, const std::string& text) {
   TRY(set_value(session, value, text));
-  const std::uint64_t at = value.GetLoadAddress();
-  if (at != LLDB_INVALID_ADDRESS) session.written = {Address{at}, value.GetByteSize()};
+  const auto at = address_of(value);
+  if (at) session.written = {Address{*at}, value.GetByteSize()};
   return Done{};
 }
 

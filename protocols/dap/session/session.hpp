@@ -100,6 +100,8 @@ public:
   Status drive(const std::function<Status()>& move, std::function<bool()> then = {});
   Status pause();
   bool running() const { return running_; }
+  /// Folders whose files the client may read; none: it is its own user, and says where.
+  const std::vector<std::string>& roots() const { return inherited_.roots; }
 
   // --- for requests that look
   /// running when the guest runs (for a request that needs it stopped), closed when there is none.
@@ -134,11 +136,12 @@ public:
   std::int32_t went_to = 0;      ///< the thread that `goto` has moved, until the client is told
   /// What this client stops at: vector, and the error code where only that one counts.
   std::vector<std::pair<std::uint8_t, std::optional<std::uint64_t>>> exceptions;
-  std::map<std::string, ReadSpan> memory_read; ///< by the references that the client used
-  std::optional<MemoryChange> written;         ///< by the request under way
-  std::optional<RegisterTable> registers;      ///< once somebody has asked
-  std::array<lldb::SBTarget, 2> code_targets;  ///< for 16-bit and 32-bit code, likewise
-  std::vector<std::uint64_t> listings;         ///< starts of those that have a sourceReference
+  std::map<std::string, ReadSpan> memory_read;         ///< by the references that the client used
+  std::optional<MemoryChange> written;                 ///< by the request under way
+  std::optional<RegisterTable> registers;              ///< once somebody has asked
+  std::array<lldb::SBTarget, 2> code_targets;          ///< for 16-bit and 32-bit code, likewise
+  std::map<std::uint64_t, std::uint32_t> listed_lines; ///< by pc
+  std::vector<std::uint64_t> listings; ///< starts of those that have a sourceReference
   StartArguments arguments;
   bool launched = false;
 
