@@ -28,7 +28,7 @@ test('a condition on a register is decided by the engine', using(async (session)
   assert.equal(body.reason, 'function breakpoint');
   const { points } = (await session.send('kvmdbg/points')).body;
   assert.match(points[0].wishes[0].rule, /rdi == 7/);
-  assert.equal(await local(session, body.threadId, '$rdi'), '7');
+  assert.equal(Number(await local(session, body.threadId, '$rdi')), 7);
 }));
 
 for (const [hitCondition, wanted] of [['3', 3], ['==2', 2], ['>3', 4], ['>=2', 2], ['%4', 4]]) {

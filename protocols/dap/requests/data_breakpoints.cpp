@@ -50,6 +50,7 @@ struct DataBreakpointInfo {
     if (args.as_address) {
       return data_at(TRY(parse_address(args.name, "name")), args.bytes.value_or(8), args.name);
     }
+    if (args.name.starts_with('$')) return no_data(fmt::format("{} is a register", args.name));
     TRY(session.stopped());
     std::uint64_t address = LLDB_INVALID_ADDRESS, size = 0;
     if (args.group.value_or(0) != 0) {
