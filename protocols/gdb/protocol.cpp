@@ -32,8 +32,7 @@ std::span<const Table> tables() {
 }
 
 const Dialect& dialect() {
-  static const Dialect plain{tables(), &render_stop,
-                             [](Conversation&, const Error& error) { return Answer(error); }};
+  static const Dialect plain{tables(), &render_stop, &refuse_resume};
   return plain;
 }
 

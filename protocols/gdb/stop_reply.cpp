@@ -88,6 +88,13 @@ std::string render_stop(const Conversation& conversation, const Stop& stop) {
                      render_key(conversation, first));
 }
 
+Answer refuse_resume(Conversation& conversation, const Error& error) {
+  if (error.code != Code::not_owner) return error;
+  conversation.print(error.what + "\n");
+  const std::uint64_t epoch = conversation.target().stop().epoch;
+  return say(render_stop(conversation, Stop{epoch, {{conversation.general, {Interrupted{}}}}}));
+}
+
 std::string render_exit(const Conversation& conversation) {
   const unsigned status = static_cast<unsigned>(conversation.gone.value_or(0)) & 0xff;
   std::string text = fmt::format("W{:02x}", status);

@@ -20,6 +20,9 @@ bool at_pc(const Conversation& conversation, VcpuId vcpu, std::uint64_t address)
 
 /// T packet: signal, expedited registers, thread, core, and why.
 std::string render_stop(const Conversation& conversation, const Stop& stop);
+/// The answer to a resume that did not happen. Without run control that is a line for the user and
+/// a stop where the guest is: after an error gdb would ask again and again.
+Answer refuse_resume(Conversation& conversation, const Error& error);
 /// W packet.
 std::string render_exit(const Conversation& conversation);
 /// "stepped, hardware point at 0x1000": why `vcpu` stopped; empty when it was merely held.

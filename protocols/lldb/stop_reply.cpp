@@ -179,7 +179,7 @@ std::string render_stop(const Conversation& c, const Stop& stop) {
 }
 
 gdb::Answer refuse_resume(gdb::Conversation& c, const Error& error) {
-  if (!c.features.lldb) return error;
+  if (!c.features.lldb) return gdb::refuse_resume(c, error);
   return gdb::say(render(c, c.general, {"signal", error.what, interrupt}, render_all(c)));
 }
 

@@ -30,7 +30,8 @@
 2<- $0010000000000000#..
 # run control stays with whoever has it
 2-> $vCont;s:1#..
-2<- $E01#..
+2<- /^\$O[0-9a-f]+#..$/
+2<- /^\$T02/
  = guest stopped
 -> $vCont;c#..
 # asking stops the guest, and both are told

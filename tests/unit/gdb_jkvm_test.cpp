@@ -137,7 +137,7 @@ TEST_CASE("jKvm: clients, and taking control") {
   one.ask("Z1,1000,1");
   CHECK(asked(one, "takeControl") == Json::parse(R"({"before":null,"now":1})"));
   CHECK(asked(two, "takeControl") == Json::parse(R"({"before":1,"now":2})"));
-  CHECK(one.ask("s") == "E01");
+  CHECK(one.ask("s").find("|T02") != std::string::npos);
   CHECK(asked(one, "clients") == Json::parse(R"({"clients":[
     {"id":1,"name":"","points":1,"drives":false,"self":true,"role":"control"},
     {"id":2,"name":"","points":0,"drives":true,"self":false,"role":"control"}]})"));

@@ -145,7 +145,7 @@ TEST_CASE("who resumes from a stop that is past is told of the present one first
   two.heard();
   CHECK(one.ask("vCont;c").starts_with("T05")); // not refused: it is like having joined
   CHECK(machine.target.counts.resumes == 1);
-  CHECK(one.ask("vCont;c") == "E01"); // the lease is the other's
+  CHECK(one.ask("vCont;c").find("|T02") != std::string::npos); // the lease is the other's
 }
 
 TEST_CASE("a reset leaves nothing of the stop before it to tell") {
