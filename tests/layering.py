@@ -74,6 +74,8 @@ RULES = [
     (r"protocols/dap/(main|loop)\..*",
      "|".join([STANDARD, LINUX, FMT, JSON, LLDB, VOCABULARY, r'"protocols/dap/.*"']), None,
      "kvmdbg-dap's main thread"),
+    (r"protocols/dap/session/symbols\..*", "|".join([STANDARD, FMT, JSON, LLDB, VOCABULARY, r'"protocols/dap/.*"']), None,
+     "symbol files are read by a thread of their own"),
     (r"protocols/dap/.*", "|".join([STANDARD, LINUX, FMT, JSON, LLDB, VOCABULARY, r'"protocols/dap/.*"']), THREADS,
      "a DAP session is one thread's: lldb's stable API, JSON and the vocabulary"),
     (r"protocols/(?P<protocol>\w+)/.*",

@@ -67,6 +67,15 @@ Result<std::string> Control::description() {
   return text;
 }
 
+std::uint64_t Control::kernel_slide() {
+  const auto answer = exchange("qOffsets"); // "Text=…;Data=…;Bss=…"
+  constexpr std::string_view text = "Text=";
+  if (!answer || !std::string_view(*answer).starts_with(text)) return 0;
+  gdb::Scanner scanner(std::string_view(*answer).substr(text.size()));
+  const auto slide = scanner.hex("slide");
+  return slide ? *slide : 0;
+}
+
 Status Control::detach() {
   const std::string answer = TRY(exchange("D"));
   return answer == "OK" ? Status(Done{}) : Error{Code::bad_request, "detach: " + answer};

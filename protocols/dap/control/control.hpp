@@ -32,6 +32,8 @@ public:
   /// gdb's description of the target: registers, their groups and fields, as XML.
   Result<std::string> description();
 
+  /// By how much a Linux kernel has moved itself; 0 for what is none, or cannot be told yet.
+  std::uint64_t kernel_slide();
   /// The guest goes on without this client's points, unless somebody else has run control.
   Status detach();
 

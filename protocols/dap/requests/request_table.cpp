@@ -5,10 +5,12 @@
 namespace kdbg::dap {
 namespace {
 
-std::array<std::span<const RequestRow>, 11> all_lists() {
-  return {lifecycle_requests(), running_requests(),  breakpoint_requests(), stack_requests(),
-          variable_requests(),  evaluate_requests(), completion_requests(), memory_requests(),
-          code_requests(),      source_requests(),   server_requests()};
+std::array<std::span<const RequestRow>, 14> all_lists() {
+  return {lifecycle_requests(),  running_requests(),         breakpoint_requests(),
+          stack_requests(),      data_breakpoint_requests(), exception_requests(),
+          goto_requests(),       variable_requests(),        evaluate_requests(),
+          completion_requests(), memory_requests(),          code_requests(),
+          source_requests(),     server_requests()};
 }
 
 } // namespace

@@ -57,6 +57,9 @@ constexpr RequestRow row(Phase from = Phase::configuring) {
 std::span<const RequestRow> lifecycle_requests();
 std::span<const RequestRow> running_requests();
 std::span<const RequestRow> breakpoint_requests();
+std::span<const RequestRow> data_breakpoint_requests();
+std::span<const RequestRow> exception_requests();
+std::span<const RequestRow> goto_requests();
 std::span<const RequestRow> stack_requests();
 std::span<const RequestRow> variable_requests();
 std::span<const RequestRow> evaluate_requests();

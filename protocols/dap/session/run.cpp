@@ -1,10 +1,12 @@
 // A session's run control: moves of its own, and following the moves of others.
 #include "protocols/dap/data/memory.hpp"
+#include "protocols/dap/data/values.hpp"
 #include "protocols/dap/session/session.hpp"
 #include "protocols/dap/session/stop_text.hpp"
 
 #include <lldb/API/SBEvent.h>
 
+#include <array>
 #include <chrono>
 
 namespace kdbg::dap {
@@ -73,6 +75,10 @@ void Session::on_lldb_stopped() {
     if (running_) follow();
     return;
   }
+  if (points->let_pass(thread_to_look_at(process)) && process.Continue().Success()) {
+    lldb_moves_ = true;
+    return;
+  }
   driving_ = false;
   running_ = false;
   const auto then = std::exchange(then_, {});
@@ -88,6 +94,7 @@ void Session::on_news(const Json& event) {
   if (name == "stopped") on_stopped(event);
   if (name == "resumed") on_resumed(event);
   if (name == "memory-changed") on_memory_changed(*this, event);
+  if (name == "log") points->on_log(event);
   if (name == "console") client.print("stdout", event.value("text", ""));
 }
 
@@ -172,6 +179,21 @@ Result<lldb::SBFrame> Session::frame(std::int32_t id) {
   return Error{Code::bad_request, fmt::format("frameId {} is gone", id)};
 }
 
+Result<std::string> Session::why_stopped(std::int32_t id) {
+  const Json stops = TRY(control->ask("stops", {{"count", 1}}))["stops"];
+  if (stops.empty()) return std::string{};
+  for (const Json& vcpu : stops.back()["vcpus"]) {
+    if (vcpu.value("vcpu", 0) + 1 == id) return reasons_of(vcpu);
+  }
+  return std::string{};
+}
+
+Result<lldb::SBValue> Session::variable(std::int32_t group, const std::string& name) {
+  TRY(stopped());
+  const VariableGroup* const found = TRY(groups.find(group, "variablesReference"));
+  return find_in_group(*this, *found, name);
+}
+
 lldb::SBFrame Session::selected_frame() {
   return process.GetSelectedThread().GetSelectedFrame();
 }
@@ -179,6 +201,7 @@ lldb::SBFrame Session::selected_frame() {
 void Session::forget_handles() {
   frames.clear();
   groups.clear();
+  places.clear();
   set_memory_cache(true);
 }
 
@@ -190,6 +213,7 @@ void Session::forget_memory() {
 void Session::set_memory_cache(bool on) {
   if (stale_ == !on) return;
   stale_ = !on;
+  debugger.SetSelectedTarget(target); // a setting of the selected one's
   lldb::SBDebugger::SetInternalVariable("target.process.disable-memory-cache",
                                         on ? "false" : "true", debugger.GetInstanceName());
 }
@@ -208,16 +232,33 @@ Status Session::tell_present_stop() {
 }
 
 void Session::tell_own_stop() {
-  const lldb::SBThread thread = thread_to_look_at(process);
+  lldb::SBThread thread = thread_to_look_at(process);
   process.SetSelectedThread(thread);
-  const bool asked = std::exchange(pausing_, false);
-  client.tell("stopped", stopped_body(thread, asked, latest_stop_));
+  Json body = stopped_body(thread, std::exchange(pausing_, false), latest_stop_);
+  const std::uint64_t address = body["reason"] == "data breakpoint"
+                                    ? hit_address(latest_stop_)
+                                    : thread.GetFrameAtIndex(0).GetPC();
+  client.tell("stopped", with_hits(std::move(body), address));
   tell_memory_changed(*this);
 }
 
 void Session::tell_others_stop(const Json& event) {
-  client.tell("stopped", stopped_body(event, std::exchange(pausing_, false)));
+  Json body = stopped_body(event, std::exchange(pausing_, false));
+  client.tell("stopped", with_hits(std::move(body), hit_address(event)));
   tell_memory_changed(*this);
+}
+
+/// Which of the client's points a stop is a hit of.
+Json Session::with_hits(Json body, std::uint64_t address) const {
+  const std::string reason = body["reason"];
+  if (reason == "step" || reason == "entry") return body;
+  const Points::Hit hit = points->at(address);
+  if (hit.ids.empty()) return body;
+  static constexpr std::array<std::string_view, 4> words = {
+      "breakpoint", "function breakpoint", "instruction breakpoint", "data breakpoint"};
+  body["reason"] = words[static_cast<std::size_t>(hit.kind)];
+  body["hitBreakpointIds"] = hit.ids;
+  return body;
 }
 
 } // namespace kdbg::dap

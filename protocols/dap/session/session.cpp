@@ -60,6 +60,7 @@ Status Session::begin(const StartArguments& given, bool launch) {
   TRY(create_target());
   const Json state = TRY(control->ask("vcpus"));
   TRY(begin_from(state));
+  begin_symbols();
   phase = Phase::configuring;
   return Done{};
 }
@@ -81,22 +82,19 @@ Status Session::open_connections() {
   if (inherited_.observe) hello["role"] = "observe";
   const Json told = TRY(control->ask("hello", hello));
   TRY(make_follower(lldb_socket_, told.value("pairing", "")));
-  const Json events = {"stopped", "resumed", "memory-changed", "points-changed", "console"};
+  const Json events = {"stopped", "resumed", "memory-changed", "points-changed", "console", "log"};
   TRY(control->ask("subscribe", {{"events", events}}));
   return Done{};
 }
 
 Status Session::create_target() {
+  map_sources();
   lldb::SBError error;
+  apart_ = debugger.CreateTarget("", nullptr, nullptr, false, error);
   target = debugger.CreateTarget("", nullptr, nullptr, false, error);
   if (!target.IsValid()) return Error{Code::closed, "lldb makes no target: " + text_of(error)};
-  if (arguments.program.empty()) return Done{};
-  lldb::SBModule module = target.AddModule(arguments.program.c_str(), nullptr, nullptr);
-  if (module.IsValid()) {
-    target.SetModuleLoadAddress(module, std::uint64_t{0});
-  } else {
-    client.print("important", fmt::format("no symbols from {}\n", arguments.program));
-  }
+  debugger.SetSelectedTarget(target);
+  points = std::make_unique<Points>(client, *control, apart_);
   return Done{};
 }
 
@@ -123,7 +121,10 @@ Status Session::connect_lldb() {
 Status Session::configured() {
   phase = Phase::debugging;
   if (running_) return Done{};
-  if (launched && !arguments.stop_on_entry.value_or(false)) return go_on();
+  if (launched && !arguments.stop_on_entry.value_or(false)) {
+    waits_for_symbols_ = symbols_ && symbols_->left() > 0;
+    return waits_for_symbols_ ? Status(Done{}) : go_on();
+  }
   return tell_present_stop();
 }
 

@@ -4,9 +4,13 @@
 #include "protocols/dap/control/control.hpp"
 #include "protocols/dap/control/guest_process.hpp"
 #include "protocols/dap/data/register_table.hpp"
+#include "protocols/dap/message/address.hpp"
 #include "protocols/dap/session/arguments.hpp"
 #include "protocols/dap/session/client.hpp"
 #include "protocols/dap/session/handles.hpp"
+#include "protocols/dap/session/point_text.hpp"
+#include "protocols/dap/session/points.hpp"
+#include "protocols/dap/session/symbols.hpp"
 #include "protocols/dap/wire/inbox.hpp"
 
 #include <lldb/API/SBDebugger.h>
@@ -106,6 +110,10 @@ public:
   /// The thread that a client means; bad_request when there is none, running while the guest runs.
   Result<lldb::SBThread> thread(std::int32_t id);
   Result<lldb::SBFrame> frame(std::int32_t id);
+  /// The server's words for why this thread's vCPU stopped; empty for one that was only held.
+  Result<std::string> why_stopped(std::int32_t thread);
+  /// A variable by the group that lists it.
+  Result<lldb::SBValue> variable(std::int32_t group, const std::string& name);
   /// The frame to look at when the client names none.
   lldb::SBFrame selected_frame();
   /// Somebody has written memory behind LLDB's back.
@@ -120,6 +128,7 @@ public:
   lldb::SBTarget target;
   lldb::SBProcess process; ///< invalid while LLDB has yet to connect: the guest has not stood still
   std::unique_ptr<Control> control;
+  std::unique_ptr<Points> points; ///< once there is a guest
   Phase phase = Phase::fresh;
   Handles<FrameRef> frames;
   Handles<VariableGroup> groups;
@@ -129,6 +138,10 @@ public:
   std::array<lldb::SBTarget, 2> code_targets;          ///< for 16-bit and 32-bit code, likewise
   std::map<std::uint64_t, std::uint32_t> listed_lines; ///< by pc
   std::vector<std::uint64_t> listings; ///< starts of those that have a sourceReference
+  Handles<std::uint64_t> places;       ///< where `goto` may go on
+  std::int32_t went_to = 0; ///< the thread that `goto` has moved, until the client is told
+  /// What this client stops at: vector, and the error code where only that one counts.
+  std::vector<std::pair<std::uint8_t, std::optional<std::uint64_t>>> exceptions;
   StartArguments arguments;
   bool launched = false;
 
@@ -136,6 +149,9 @@ private:
   // session.cpp
   Status open_connections();
   Status create_target();
+  void begin_symbols();
+  void add_symbols(const LoadedSymbols& loaded);
+  void map_sources();
   Status connect_lldb();
   Status begin_from(const Json& state);
   Status start_anew();
@@ -148,11 +164,14 @@ private:
   void on_resumed(const Json& event);
   void on_stopped(const Json& event);
   void follow();
+  Json with_hits(Json body, std::uint64_t address) const;
   void forget_handles();
   void set_memory_cache(bool on);
   void tell_own_stop();
   void tell_others_stop(const Json& event);
 
+  lldb::SBTarget apart_;           ///< where breakpoints are looked up: it has no guest
+  bool waits_for_symbols_ = false; ///< a launched guest is held until they are there
   Inherited inherited_;
   std::optional<GuestProcess> guest_;
   int lldb_socket_ = -1;    ///< until LLDB has it
@@ -164,6 +183,8 @@ private:
   bool pausing_ = false;    ///< this client asked for the next stop
   Json latest_stop_;        ///< the server's news of it; null for one that only LLDB tells
   std::function<bool()> then_;
+  std::unique_ptr<SymbolLoader>
+      symbols_; ///< the last to be made and the first to go: its thread uses the inbox
 };
 
 } // namespace kdbg::dap

@@ -49,6 +49,8 @@ Json first_vcpu(const Json& news) {
   return vcpus == news.end() || vcpus->empty() ? Json() : vcpus->front();
 }
 
+} // namespace
+
 std::string reasons_of(const Json& vcpu) {
   std::string text;
   for (const Json& reason : vcpu.value("reasons", Json::array())) {
@@ -56,8 +58,6 @@ std::string reasons_of(const Json& vcpu) {
   }
   return text;
 }
-
-} // namespace
 
 lldb::SBThread thread_to_look_at(lldb::SBProcess process) {
   lldb::SBThread selected = process.GetSelectedThread();
@@ -100,6 +100,13 @@ Json stopped_body(const Json& news, bool asked) {
   }
   if (news.contains("byName")) body["text"] = "resumed by " + news.value("byName", "");
   return body;
+}
+
+std::uint64_t hit_address(const Json& news) {
+  if (news.is_null()) return 0;
+  const Json vcpu = first_vcpu(news);
+  if (vcpu.is_null() || !vcpu.contains("address")) return 0;
+  return std::stoull(vcpu["address"].get<std::string>(), nullptr, 16);
 }
 
 } // namespace kdbg::dap

@@ -15,5 +15,9 @@ lldb::SBThread thread_to_look_at(lldb::SBProcess process);
 Json stopped_body(lldb::SBThread thread, bool asked, const Json& news);
 /// For a stop that the server tells of: `stopped` and `jKvm.stops` of docs/jkvm.md.
 Json stopped_body(const Json& news, bool asked);
+/// A stopped vCPU's reasons in the server's words.
+std::string reasons_of(const Json& vcpu);
+/// Of the point or watch that was hit; 0 for none.
+std::uint64_t hit_address(const Json& news);
 
 } // namespace kdbg::dap

@@ -28,16 +28,18 @@ std::optional<Item> Inbox::take() {
   return item;
 }
 
-std::optional<News> Inbox::take_news() {
+template <class T>
+std::optional<T> Inbox::take_one() {
   const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(items_.begin(), items_.end(), [](const Item& one) {
-    return std::holds_alternative<News>(one);
-  });
+  const auto found = std::find_if(items_.begin(), items_.end(),
+                                  [](const Item& one) { return std::holds_alternative<T>(one); });
   if (found == items_.end()) return {};
-  News news = std::move(*std::get_if<News>(&*found));
+  T taken = std::move(*std::get_if<T>(&*found));
   items_.erase(found);
-  return news;
+  return taken;
 }
+template std::optional<News> Inbox::take_one();
+template std::optional<Finished> Inbox::take_one();
 
 std::optional<Request> Inbox::withdraw(std::int64_t seq) {
   const std::lock_guard lock(mutex_);

@@ -34,14 +34,18 @@ public:
   /// `pause` and `cancel` go ahead of requests that wait.
   void put(Item item);
   std::optional<Item> take();
-  /// The next news, ahead of all that waits.
-  std::optional<News> take_news();
+  /// The next news, and the next finished work, ahead of all that waits.
+  std::optional<News> take_news() { return take_one<News>(); }
+  std::optional<Finished> take_finished() { return take_one<Finished>(); }
   /// Takes a request that waits out of the line.
   std::optional<Request> withdraw(std::int64_t seq);
   /// How many requests wait.
   std::size_t waiting() const;
 
 private:
+  template <class T>
+  std::optional<T> take_one();
+
   mutable std::mutex mutex_;
   std::deque<Item> items_;
   std::function<void()> wake_;

@@ -1,0 +1,102 @@
+// A session's symbols: what is read, where it lies, where its sources are.
+#include "protocols/dap/session/session.hpp"
+
+#include <lldb/API/SBFileSpec.h>
+
+#include <chrono>
+
+namespace kdbg::dap {
+namespace {
+
+constexpr const char* progress_id = "symbols";
+
+/// As one word of LLDB's command line.
+std::string quoted(const std::string& text) {
+  std::string word = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\' || c == '`') word += '\\';
+    word += c;
+  }
+  return word + "\"";
+}
+
+} // namespace
+
+/// {"/build": "/home/me/src"}, or pairs in a list where the order matters.
+void Session::map_sources() {
+  std::string words;
+  const auto add = [&](const Json& from, const Json& to) {
+    if (!from.is_string() || !to.is_string()) return;
+    words += " " + quoted(from.get<std::string>()) + " " + quoted(to.get<std::string>());
+  };
+  const Json& map = arguments.source_map;
+  for (auto one = map.begin(); one != map.end(); ++one) {
+    if (map.is_object()) {
+      add(Json(one.key()), one.value());
+    } else if (one->is_array() && one->size() == 2) {
+      add((*one)[0], (*one)[1]);
+    }
+  }
+  if (!words.empty()) debugger.HandleCommand(("settings set target.source-map" + words).c_str());
+}
+
+void Session::begin_symbols() {
+  std::vector<SymbolFile> files = arguments.symbols;
+  if (!arguments.program.empty())
+    files.insert(files.begin(), SymbolFile{arguments.program, {}, {}});
+  if (files.empty()) return;
+  const std::size_t count = files.size();
+  const bool shown = client.traits.progress;
+  symbols_ = std::make_unique<SymbolLoader>(
+      std::move(files),
+      [this, count, shown](std::size_t index, const SymbolFile& file) {
+        inbox.put(Finished{[=, this, path = file.path] {
+          if (!shown) return;
+          Json body = {
+              {"progressId", progress_id}, {"message", path}, {"percentage", 100 * index / count}};
+          if (index == 0) body["title"] = "Reading symbols";
+          client.tell(index == 0 ? "progressStart" : "progressUpdate", body);
+        }});
+      },
+      [this, shown](LoadedSymbols loaded) {
+        inbox.put(Finished{[this, shown, loaded = std::move(loaded)] {
+          symbols_->one_done();
+          add_symbols(loaded);
+          if (symbols_->left() > 0) return;
+          if (shown) client.tell("progressEnd", {{"progressId", progress_id}});
+          if (!std::exchange(waits_for_symbols_, false)) return;
+          if (const Status gone_on = go_on(); !gone_on) {
+            client.print("important", gone_on.error().what + "\n");
+          }
+        }});
+      });
+  // most are small: the client's first breakpoints then find them there
+  constexpr std::chrono::milliseconds soon{800};
+  symbols_->finish_within(soon);
+  while (auto work = inbox.take_finished()) {
+    work->rest();
+  }
+}
+
+/// What cannot be read is said, and debugging goes on without it.
+void Session::add_symbols(const LoadedSymbols& loaded) {
+  if (phase == Phase::over) return;
+  const std::string& path = loaded.file.path;
+  if (!loaded.module.IsValid()) {
+    return client.print("important",
+                        fmt::format("no symbols from {}: no file that lldb can read\n", path));
+  }
+  const auto slide = slide_of(loaded, control->kernel_slide());
+  if (!slide) return client.print("important", fmt::format("{}: {}\n", path, slide.error().what));
+  for (lldb::SBTarget one : {apart_, target}) {
+    lldb::SBModule module = loaded.module;
+    one.AddModule(module);
+    one.SetModuleLoadAddress(module, *slide);
+  }
+  points->look_again();
+  if (phase == Phase::debugging && !running_ && client.traits.invalidated) {
+    client.tell("invalidated", {{"areas", {"stacks", "variables"}}});
+  }
+}
+
+} // namespace kdbg::dap

@@ -1,0 +1,44 @@
+#pragma once
+/// Files with symbols: read and indexed by a thread of their own, so that a large kernel blocks
+/// nobody; the main thread then puts them where they lie in the guest.
+#include "protocols/dap/session/arguments.hpp"
+
+#include <lldb/API/SBModule.h>
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <string>
+#include <vector>
+
+namespace kdbg::dap {
+
+/// A file that LLDB has read; `module` is invalid when it could not.
+struct LoadedSymbols {
+  SymbolFile file;
+  lldb::SBModule module;
+};
+
+class SymbolLoader {
+public:
+  /// `progress` with each file that begins, `done` with each that ends: from the loader's thread.
+  SymbolLoader(std::vector<SymbolFile> files,
+               const std::function<void(std::size_t index, const SymbolFile&)>& progress,
+               const std::function<void(LoadedSymbols)>& done);
+  /// Whether all have been read, now or within this time.
+  bool finish_within(std::chrono::milliseconds time) const {
+    return work_.wait_for(time) == std::future_status::ready;
+  }
+  /// How many files are still to come.
+  std::size_t left() const { return left_; }
+  void one_done() { --left_; }
+
+private:
+  std::size_t left_;
+  std::future<void> work_;
+};
+
+/// What is added to the module's own addresses; bad_request for an address or a slide that is none.
+Result<std::uint64_t> slide_of(const LoadedSymbols& loaded, std::uint64_t found);
+
+} // namespace kdbg::dap
