@@ -192,7 +192,7 @@ find_in_group(Session& session, const VariableGroup& group, const std::string& n
   lldb::SBValue found;
   if (group.kind == Kind::children) {
     found = child_named(group.value, name);
-  } else {
+  } else if (group.kind == Kind::locals || group.kind == Kind::globals) {
     lldb::SBValueList values = variables_of(session, group);
     found = values.GetFirstValueByName(name.c_str());
   }

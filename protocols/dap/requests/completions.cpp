@@ -89,6 +89,7 @@ private:
         frame->GetThread().SetSelectedFrame(frame->GetFrameID());
       }
     }
+    session.debugger.SetSelectedTarget(session.target);
     const bool in_register = word.front() == '$';
     const std::string line =
         in_register ? "register read " + word.substr(1) : "frame variable " + word;

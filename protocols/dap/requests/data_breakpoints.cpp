@@ -1,4 +1,5 @@
 /// Points on data: dataBreakpointInfo, setDataBreakpoints.
+#include "protocols/dap/data/values.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
 #include <lldb/API/SBType.h>
@@ -55,8 +56,10 @@ struct DataBreakpointInfo {
     std::uint64_t address = LLDB_INVALID_ADDRESS, size = 0;
     if (args.group.value_or(0) != 0) {
       lldb::SBValue value = TRY(session.variable(*args.group, args.name));
-      address = value.GetLoadAddress();
+      address = address_of(value).value_or(LLDB_INVALID_ADDRESS);
       size = value.GetByteSize();
+    } else if (args.name.starts_with('$')) {
+      return no_data(fmt::format("{} is a register", args.name));
     } else if (lldb::SBValue global = session.target.FindFirstGlobalVariable(args.name.c_str());
                global.IsValid() && global.GetLoadAddress() != LLDB_INVALID_ADDRESS) {
       address = global.GetLoadAddress(); // also where its page is not mapped yet

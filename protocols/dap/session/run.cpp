@@ -1,5 +1,6 @@
 // A session's run control: moves of its own, and following the moves of others.
 #include "protocols/dap/data/memory.hpp"
+#include "protocols/dap/data/values.hpp"
 #include "protocols/dap/session/session.hpp"
 #include "protocols/dap/session/stop_text.hpp"
 
@@ -190,13 +191,7 @@ Result<std::string> Session::why_stopped(std::int32_t id) {
 Result<lldb::SBValue> Session::variable(std::int32_t group, const std::string& name) {
   TRY(stopped());
   const VariableGroup* const found = TRY(groups.find(group, "variablesReference"));
-  lldb::SBValue value = found->kind == VariableGroup::Kind::children
-                            ? lldb::SBValue(found->value).GetChildMemberWithName(name.c_str())
-                            : selected_frame().FindVariable(name.c_str());
-  if (!value.IsValid()) value = target.FindFirstGlobalVariable(name.c_str());
-  if (value.IsValid()) return value;
-  return Error{Code::bad_request,
-               fmt::format("name {} is not in variablesReference {}", name, group)};
+  return find_in_group(*this, *found, name);
 }
 
 lldb::SBFrame Session::selected_frame() {
@@ -218,6 +213,7 @@ void Session::forget_memory() {
 void Session::set_memory_cache(bool on) {
   if (stale_ == !on) return;
   stale_ = !on;
+  debugger.SetSelectedTarget(target); // a setting of the selected one's
   lldb::SBDebugger::SetInternalVariable("target.process.disable-memory-cache",
                                         on ? "false" : "true", debugger.GetInstanceName());
 }
