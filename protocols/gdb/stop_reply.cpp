@@ -51,15 +51,25 @@ bool at_pc(const Conversation& conversation, VcpuId vcpu, std::uint64_t address)
 
 namespace {
 
+/// A hit of a point that this client has set: one of another's is a trap like any other to it.
+template <class Hit>
+const Hit* find_own(const Conversation& conversation, const VcpuStop& stop) {
+  for (const StopReason& reason : stop.reasons) {
+    const auto* hit = std::get_if<Hit>(&reason);
+    if (hit != nullptr && conversation.session.owns(hit->point)) return hit;
+  }
+  return nullptr;
+}
+
 /// gdb keeps the last of several keys, and a watch is the one that it cannot find out by itself. It
 /// takes a hit that is not at pc for one of a point removed long ago, and goes on in silence: such
 /// a hit is told without a key, as a plain trap.
 std::string render_key(const Conversation& conversation, const VcpuStop& stop) {
   const Features& features = conversation.features;
-  if (const auto* watch = find_reason<HitWatch>(stop)) {
+  if (const auto* watch = find_own<HitWatch>(conversation, stop)) {
     return fmt::format("{}:{:x};", watch_key(watch->point.kind), watch->address);
   }
-  const auto* hit = find_reason<HitPoint>(stop);
+  const auto* hit = find_own<HitPoint>(conversation, stop);
   if (!hit || !at_pc(conversation, stop.vcpu, hit->point.at.value)) return {};
   const bool software = hit->point.kind == PointKind::software;
   if (software) return features.swbreak ? "swbreak:;" : "";

@@ -77,6 +77,7 @@ class GdbSeat:
     catch_up = run
 
     def pc(self):
+        self.gdb.do("thread 1")
         return int(re.search(r"0x([0-9a-f]+)", self.gdb.do("p/x $pc"))[1], 16)
 
     def close(self):
@@ -110,8 +111,8 @@ class LldbSeat:
     catch_up = run
 
     def pc(self):
-        return int(re.search(r"0x([0-9a-f]+)", self.lldb.do("thread select 1") and
-                             self.lldb.do("register read rip"))[1], 16)
+        self.lldb.do("thread select 1")
+        return int(re.search(r"0x([0-9a-f]+)", self.lldb.do("register read rip"))[1], 16)
 
     def close(self):
         self.lldb.close()

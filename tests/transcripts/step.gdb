@@ -31,6 +31,8 @@
  ! stopped vcpu=0 step
 <- /thread:1;/
 # a hit in the same step is what the client hears of
+-> $Z2,3000,4#..
+<- $OK#..
 -> $vCont;s:1;c#..
  ! stopped vcpu=0 step write=0x3000+4@0x3002
 <- /^\$T05.*thread:1;core:0;watch:3002;#..$/

@@ -109,8 +109,12 @@ TEST_CASE("a hit that pc does not show is a plain trap: gdb would go on in silen
   GdbClient client(machine);
   client.ask("qSupported:swbreak+;hwbreak+");
   const Point point{PointKind::hardware, {0x7c2f}, 1};
+  client.ask("Z1,7c2f,1");
   machine.target.stop_now(VcpuId{0}, HitPoint{point});
   CHECK_THAT(client.ask("?"), Catch::Matchers::Contains("hwbreak:;"));
+  GdbClient other(machine);
+  other.ask("qSupported:swbreak+;hwbreak+");
+  CHECK_THAT(other.ask("?"), !Catch::Matchers::Contains("hwbreak"));
   machine.target.poke(VcpuId{0}, fakes::toy_pc, 0x3c2f); // code with segment base 0x4000
   CHECK_THAT(client.ask("?"),
              !Catch::Matchers::Contains("hwbreak") && Catch::Matchers::StartsWith("T05"));
