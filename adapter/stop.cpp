@@ -61,7 +61,9 @@ std::string describe_alone(const StopReason& reason) {
   return std::visit(
       Match{
           [](const AtEntry&) { return std::string("at entry"); },
-          [](const Stepped&) { return std::string("stepped"); },
+          [](const Stepped& step) {
+            return std::string(step.waits ? "waits for an interrupt" : "stepped");
+          },
           [](const HitPoint& hit) { return describe(hit.point); },
           [](const HitWatch& hit) { return describe_watch(hit); },
           [](const Caught& caught) { return describe_caught(caught); },

@@ -10,7 +10,9 @@ namespace kdbg {
 
 /// Held before its first instruction (start-up, machine reset).
 struct AtEntry {};
-struct Stepped {};
+struct Stepped {
+  bool waits = false; ///< for an interrupt, which a step holds back: it stands where it began
+};
 /// Whose wish (adapter/rule.hpp) makes a hit a stop.
 struct Matched {
   std::vector<ClientId> clients{}; ///< none: nobody is known to own the point

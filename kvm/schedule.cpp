@@ -53,7 +53,7 @@ Result<bool> Engine::prepare_vcpu(VcpuId id) {
     waits = TRY(on_vcpu(id, [&] { return vmm_.cpu(id).waiting(); })) || waits;
   }
   if (steps && waits) {
-    run.reasons.emplace_back(Stepped{});
+    run.reasons.emplace_back(Stepped{.waits = true});
     return false;
   }
   run.off_site = run.passed == pc.value || steps;

@@ -38,6 +38,34 @@ Result<std::optional<VcpuStop>> take_untold(Conversation& c, const std::vector<M
   return std::optional<VcpuStop>{};
 }
 
+/// The present stop in place of a run. Whoever steps one vCPU expects word of that one: lldb would
+/// ask again without end, and gdb 13 fails an assertion of its own.
+Answer tell_present(Conversation& c, const std::vector<Motion>& motions) {
+  const Stop& stop = c.target().stop();
+  const auto moves = [&](VcpuId vcpu) { return motions[index(vcpu)] != Motion::hold; };
+  const bool told = std::any_of(stop.vcpus.begin(), stop.vcpus.end(),
+                                [&](const VcpuStop& entry) { return moves(entry.vcpu); });
+  if (told) return say(c.tell(stop));
+  c.tell(stop);
+  for (std::size_t i = 0; i < motions.size(); ++i) {
+    if (moves(VcpuId{static_cast<std::uint32_t>(i)})) {
+      c.general = VcpuId{static_cast<std::uint32_t>(i)};
+      break;
+    }
+  }
+  return c.dialect.refuse_resume(
+      c, Error{Code::not_owner, "the guest has been moved by others since"});
+}
+
+/// Of the vCPU that was to move: a debugger looks for a reason there.
+Answer refuse(Conversation& c, const std::vector<Motion>& motions, const Error& error) {
+  const auto steps = std::find(motions.begin(), motions.end(), Motion::step);
+  if (steps != motions.end()) {
+    c.general = VcpuId{static_cast<std::uint32_t>(steps - motions.begin())};
+  }
+  return c.dialect.refuse_resume(c, error);
+}
+
 Answer resume(Conversation& c, Resume how) {
   if (c.gone) return say(render_exit(c));
   if (!c.session.running()) {
@@ -46,17 +74,17 @@ Answer resume(Conversation& c, Resume how) {
     }
   }
   // What it asks for was meant for another place: it is told first where the guest is.
-  if (!c.session.running() && c.behind()) return say(c.tell(c.target().stop()));
+  if (!c.session.running() && c.behind()) return tell_present(c, how.motions);
   const bool moves = std::any_of(how.motions.begin(), how.motions.end(),
                                  [](Motion motion) { return motion != Motion::hold; });
   // No run, no stop to wait for: the present one is the answer.
   if (!moves && !c.session.running()) return say(c.tell(c.target().stop()));
   const bool owed = std::exchange(c.stop_owed, true);
-  auto resumed = c.session.execute(ResumeGuest{std::move(how)});
+  auto resumed = c.session.execute(ResumeGuest{how});
   if (resumed && *resumed != Moved::present) return say_nothing();
   c.stop_owed = owed;
-  if (!resumed) return c.dialect.refuse_resume(c, resumed.error());
-  return say(c.tell(c.target().stop()));
+  if (!resumed) return refuse(c, how.motions, resumed.error());
+  return tell_present(c, how.motions);
 }
 
 } // namespace

@@ -34,7 +34,7 @@ struct Told {
 std::string words_of(const VcpuStop& stop) {
   std::string text;
   for (const StopReason& reason : stop.reasons) {
-    if (std::holds_alternative<Stepped>(reason)) continue;
+    if (const auto* step = std::get_if<Stepped>(&reason); step && !step->waits) continue;
     text += (text.empty() ? "" : ", ") + describe(reason);
   }
   return text;
@@ -52,7 +52,11 @@ Told told_of(const Conversation& c, const VcpuStop& stop) {
     return {"breakpoint", {}, trap};
   }
   if (gdb::find_reason<Crashed>(stop)) return {"exception", words_of(stop), gdb::signal_of(stop)};
-  if (stop.reasons.size() == 1 && gdb::find_reason<Stepped>(stop)) return {"trace", {}, trap};
+  if (stop.reasons.size() == 1 && gdb::find_reason<Stepped>(stop)) {
+    // after a trace that leads nowhere lldb would step again, for ever
+    if (gdb::find_reason<Stepped>(stop)->waits) return {"signal", words_of(stop), interrupt};
+    return {"trace", {}, trap};
+  }
   if (stop.reasons.size() == 1 && gdb::find_reason<Interrupted>(stop)) {
     return {"signal", {}, gdb::signal_of(stop)};
   }

@@ -237,11 +237,11 @@ Verdict system_management(Rig rig) {
 #endif
 }
 
-struct Rule {
+struct KvmRule {
   std::string_view name;
   Verdict (*ask)(Rig);
 };
-constexpr Rule rules[] = {
+constexpr KvmRule rules[] = {
     {"inject_then_registers", &inject_then_registers},
     {"inject_twice", &inject_twice},
     {"own_general_detect", &own_general_detect},
@@ -254,7 +254,7 @@ constexpr Rule rules[] = {
     {"system_management", &system_management},
 };
 
-Verdict ask(const Rule& rule) {
+Verdict ask(const KvmRule& rule) {
   KnownKernel kernel;
   auto guest = TRY(MicroGuest::create(kernel, false));
   return rule.ask({kernel, *guest});
@@ -263,7 +263,7 @@ Verdict ask(const Rule& rule) {
 } // namespace
 
 int main(int argc, char** argv) {
-  for (const Rule& rule : rules) {
+  for (const KvmRule& rule : rules) {
     if (argc != 2 || rule.name != argv[1]) continue;
     const auto verdict = ask(rule);
     if (verdict && (*verdict).empty()) {
