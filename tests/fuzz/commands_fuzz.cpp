@@ -439,7 +439,6 @@ private:
     const auto answer = seat.ask(packet);
     require(answer.has_value());
     if (*answer != "OK") return;
-    require(!target_.running());
     if (insert) seat.points.insert(wish);
     if (!insert) seat.points.erase(wish);
   }
