@@ -87,7 +87,10 @@ private:
     done_ = true;
   }
   void deal(News& news) { session_.on_news(news.event); }
-  void deal(ServerLeft& left) { session_.on_server_left(left.why); }
+  void deal(ServerLeft& left) {
+    session_.on_server_left(left.why);
+    done_ = done_ || session_.worker(); // nobody else starts another guest for this client
+  }
   void deal(Finished& work) { work.rest(); }
 
   Session& session_;

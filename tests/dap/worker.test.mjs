@@ -12,7 +12,7 @@ function handedOver(Kind, action, ...words) {
     const session = new Kind();
     try {
       await session.reach(worker.port);
-      await action(session, worker);
+      await action(session, worker, server);
       if (session.wrong.length) throw new Error(session.wrong.join('\n'));
     } finally {
       (session.socket?.terminate ?? session.socket?.destroy)?.call(session.socket);
@@ -88,6 +88,13 @@ test('a worker launches nothing and dials nobody', handedOver(Stream, async (ses
   await session.initializeRequest();
   assert.match((await session.ask('launch', { image: demo })).message, /attach/);
   assert.match((await session.ask('attach', { server: '127.0.0.1:1' })).message, /server/);
+}));
+
+test('a worker ends with its server, and its client is told', handedOver(Stream, async (session, worker, server) => {
+  await session.stop(() => session.begin('attach', { program: demo }));
+  server.process.kill('SIGKILL');
+  await session.until(() => session.events('terminated').length, 'terminated');
+  assert.equal(await worker.ended, 0);
 }));
 
 test('a worker told to observe may not move the guest', handedOver(Stream, async (session) => {

@@ -43,12 +43,16 @@ Session::~Session() {
 }
 
 Status Session::begin(const StartArguments& given, bool launch) {
-  const bool worker = inherited_.control >= 0;
-  if (worker && (launch || !given.server.empty())) {
+  if (worker() && (launch || !given.server.empty())) {
     // neither a program started nor a connection made on the server's host
     return Error{Code::bad_request, launch
                                         ? "launch: this server has a guest already: attach to it"
                                         : "server must be absent: it is the one that you talk to"};
+  }
+  if (!given.token.empty() || !given.token_file.empty()) {
+    return Error{Code::unsupported,
+                 "token and tokenFile are for WebSockets, which send one as they connect: leave them "
+                 "out here, where the server goes by who you are"};
   }
   if (launch && given.image.empty() && given.program.empty()) {
     return Error{Code::bad_request, "image is missing: the guest to start"};

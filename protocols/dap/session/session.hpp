@@ -102,6 +102,8 @@ public:
   bool running() const { return running_; }
   /// Folders whose files the client may read; none: it is its own user, and says where.
   const std::vector<std::string>& roots() const { return inherited_.roots; }
+  /// Started by a server, for one client of its port.
+  bool worker() const { return inherited_.control >= 0; }
 
   // --- for requests that look
   /// running when the guest runs (for a request that needs it stopped), closed when there is none.
