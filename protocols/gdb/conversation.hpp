@@ -78,7 +78,7 @@ struct Conversation {
   bool stop_owed = false;       ///< the client has been told "running"
   /// Epoch of the latest stop that it knows of; none before it has asked.
   std::optional<std::uint64_t> told{};
-  std::optional<int> gone{};    ///< exit status once the run is over
+  std::optional<int> gone{}; ///< exit status once the run is over
   /// What stopped together with what was told: other vCPUs, further watches of the same one. A
   /// reply names one, so each of these is told at the resume that would move it, as gdbserver does.
   std::vector<VcpuStop> untold{};

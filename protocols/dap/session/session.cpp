@@ -50,9 +50,10 @@ Status Session::begin(const StartArguments& given, bool launch) {
                                         : "server must be absent: it is the one that you talk to"};
   }
   if (!given.token.empty() || !given.token_file.empty()) {
-    return Error{Code::unsupported,
-                 "token and tokenFile are for WebSockets, which send one as they connect: leave them "
-                 "out here, where the server goes by who you are"};
+    return Error{
+        Code::unsupported,
+        "token and tokenFile are for WebSockets, which send one as they connect: leave them "
+        "out here, where the server goes by who you are"};
   }
   if (launch && given.image.empty() && given.program.empty()) {
     return Error{Code::bad_request, "image is missing: the guest to start"};
