@@ -117,7 +117,7 @@ int serve(Channel& channel, Inherited inherited) {
     {
       Session session(inbox, client, debugger, inherited);
       why = Loop(session, client, inbox).run();
-      if (session.phase != Phase::over) session.leave(session.launched, false);
+      if (session.phase != Phase::over) session.leave(Leaving::vanished);
     }
     channel.shut();
     reader.join();

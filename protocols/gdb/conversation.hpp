@@ -78,6 +78,8 @@ struct Conversation {
   bool stop_owed = false;       ///< the client has been told "running"
   /// Epoch of the latest stop that it knows of; none before it has asked.
   std::optional<std::uint64_t> told{};
+  /// Epoch of a stop that it knows of for those vCPUs only that it wanted to move.
+  std::optional<std::uint64_t> told_as_step{};
   std::optional<int> gone{}; ///< exit status once the run is over
   /// What stopped together with what was told: other vCPUs, further watches of the same one. A
   /// reply names one, so each of these is told at the resume that would move it, as gdbserver does.

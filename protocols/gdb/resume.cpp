@@ -10,22 +10,16 @@
 namespace kdbg::gdb {
 namespace {
 
-/// Does a hit still stand? The client may have taken its point out since.
-bool stands(const VcpuStop& stop, const std::vector<PointState>& points) {
-  const auto set = [&](const Point& point) {
-    return std::any_of(points.begin(), points.end(),
-                       [&](const PointState& state) { return state.point == point; });
-  };
+/// Is a hit still of this client's points? It may have taken the point out since.
+bool stands(const Conversation& c, const VcpuStop& stop) {
   return std::any_of(stop.reasons.begin(), stop.reasons.end(), [&](const StopReason& reason) {
-    if (const Point* point = point_of(reason)) return set(*point);
+    if (const Point* point = point_of(reason)) return c.session.owns(*point);
     return std::holds_alternative<Crashed>(reason);
   });
 }
 
 /// The next vCPU whose stop the client has yet to hear of, among those that are to move.
-Result<std::optional<VcpuStop>> take_untold(Conversation& c, const std::vector<Motion>& motions) {
-  if (c.untold.empty()) return std::optional<VcpuStop>{};
-  const auto points = TRY(c.session.execute(ListPoints{}));
+std::optional<VcpuStop> take_untold(Conversation& c, const std::vector<Motion>& motions) {
   for (auto stop = c.untold.begin(); stop != c.untold.end();) {
     if (motions[index(stop->vcpu)] == Motion::hold) {
       ++stop;
@@ -33,52 +27,88 @@ Result<std::optional<VcpuStop>> take_untold(Conversation& c, const std::vector<M
     }
     VcpuStop taken = std::move(*stop);
     stop = c.untold.erase(stop);
-    if (stands(taken, points)) return std::optional(std::move(taken));
+    if (stands(c, taken)) return taken;
   }
-  return std::optional<VcpuStop>{};
+  return {};
 }
 
-/// The present stop in place of a run. Whoever steps one vCPU expects word of that one: lldb would
-/// ask again without end, and gdb 13 fails an assertion of its own.
-Answer tell_present(Conversation& c, const std::vector<Motion>& motions) {
-  const Stop& stop = c.target().stop();
-  const auto moves = [&](VcpuId vcpu) { return motions[index(vcpu)] != Motion::hold; };
-  const bool told = std::any_of(stop.vcpus.begin(), stop.vcpus.end(),
-                                [&](const VcpuStop& entry) { return moves(entry.vcpu); });
-  if (told) return say(c.tell(stop));
-  c.tell(stop);
-  for (std::size_t i = 0; i < motions.size(); ++i) {
-    if (moves(VcpuId{static_cast<std::uint32_t>(i)})) {
-      c.general = VcpuId{static_cast<std::uint32_t>(i)};
-      break;
-    }
-  }
-  return c.dialect.refuse_resume(
-      c, Error{Code::not_owner, "the guest has been moved by others since"});
+/// What a debugger shows by itself, whatever it had asked for.
+bool speaks_for_itself(const Conversation& c, const VcpuStop& stop) {
+  return find_own<HitWatch>(c, stop) || find_own_at_pc(c, stop) || find_reason<Crashed>(stop);
 }
 
-/// Of the vCPU that was to move: a debugger looks for a reason there.
+/// Whom a resume is about in the first place: one that steps.
+std::optional<VcpuId> mover_of(const std::vector<Motion>& motions) {
+  auto mover = std::find(motions.begin(), motions.end(), Motion::step);
+  if (mover == motions.end()) mover = std::find(motions.begin(), motions.end(), Motion::run);
+  if (mover == motions.end()) return {};
+  return VcpuId{static_cast<std::uint32_t>(mover - motions.begin())};
+}
+
+/// The answer to a resume that did not happen, of a vCPU that was to move: a debugger looks for a
+/// reason there.
 Answer refuse(Conversation& c, const std::vector<Motion>& motions, const Error& error) {
-  const auto steps = std::find(motions.begin(), motions.end(), Motion::step);
-  if (steps != motions.end()) {
-    c.general = VcpuId{static_cast<std::uint32_t>(steps - motions.begin())};
-  }
+  const auto mover = mover_of(motions);
+  if (mover && motions[index(c.general)] != motions[index(*mover)]) c.general = *mover;
   return c.dialect.refuse_resume(c, error);
+}
+
+bool all_move(const std::vector<Motion>& motions) {
+  return std::find(motions.begin(), motions.end(), Motion::hold) == motions.end();
+}
+
+/// What the client asks for was meant for another place than where the guest is.
+bool meant_elsewhere(const Conversation& c, const std::vector<Motion>& motions) {
+  const bool half_told = c.told_as_step == c.target().stop().epoch;
+  return c.behind() && (all_move(motions) || !half_told);
+}
+
+constexpr const char* moved_by_others = "the guest has been moved by others since";
+
+/// gdb forgets the registers of those vCPUs alone that it wanted to move: told as the end of a
+/// step, it goes on from a breakpoint that it only wanted to get off, moves all, and hears the
+/// rest.
+Answer tell_as_step(Conversation& c, VcpuId vcpu) {
+  const std::uint64_t epoch = c.target().stop().epoch;
+  c.told_as_step = epoch;
+  c.general = vcpu;
+  return say(c.dialect.render_stop(c, Stop{epoch, {{vcpu, {Stepped{}}}}}));
+}
+
+/// The present stop in place of a run. Of a vCPU that was to move: lldb would ask again without end
+/// for another, and gdb 13 fails an assertion of its own. Not as a plain trap, which a debugger
+/// that is getting off a breakpoint takes for the end of its own step, and goes on.
+Answer tell_present(Conversation& c, const std::vector<Motion>& motions) {
+  Stop stop = c.target().stop();
+  const auto shown = std::find_if(stop.vcpus.begin(), stop.vcpus.end(), [&](const VcpuStop& entry) {
+    return motions[index(entry.vcpu)] != Motion::hold && speaks_for_itself(c, entry);
+  });
+  const bool keeps_registers = !c.features.lldb && !all_move(motions);
+  if (keeps_registers) {
+    c.print(fmt::format("{}; what gdb still shows of other vCPUs is old: "
+                        "maintenance flush register-cache\n",
+                        moved_by_others));
+  }
+  if (shown != stop.vcpus.end()) {
+    std::rotate(stop.vcpus.begin(), shown, shown + 1);
+    return say(c.tell(stop));
+  }
+  const auto mover = mover_of(motions);
+  if (mover && keeps_registers) return tell_as_step(c, *mover);
+  c.tell(stop);
+  return refuse(c, motions, {Code::not_owner, moved_by_others});
 }
 
 Answer resume(Conversation& c, Resume how) {
   if (c.gone) return say(render_exit(c));
   if (!c.session.running()) {
-    if (auto stop = TRY(take_untold(c, how.motions))) {
+    if (auto stop = take_untold(c, how.motions)) {
       return say(c.tell(Stop{c.target().stop().epoch, {*std::move(stop)}}));
     }
   }
-  // What it asks for was meant for another place: it is told first where the guest is.
-  if (!c.session.running() && c.behind()) return tell_present(c, how.motions);
-  const bool moves = std::any_of(how.motions.begin(), how.motions.end(),
-                                 [](Motion motion) { return motion != Motion::hold; });
   // No run, no stop to wait for: the present one is the answer.
-  if (!moves && !c.session.running()) return say(c.tell(c.target().stop()));
+  if (!mover_of(how.motions) && !c.session.running()) return say(c.tell(c.target().stop()));
+  if (!c.session.running() && meant_elsewhere(c, how.motions)) return tell_present(c, how.motions);
   const bool owed = std::exchange(c.stop_owed, true);
   auto resumed = c.session.execute(ResumeGuest{how});
   if (resumed && *resumed != Moved::present) return say_nothing();

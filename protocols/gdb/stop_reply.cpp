@@ -49,17 +49,12 @@ bool at_pc(const Conversation& conversation, VcpuId vcpu, std::uint64_t address)
   return *value == expected;
 }
 
-namespace {
-
-/// A hit of a point that this client has set: one of another's is a trap like any other to it.
-template <class Hit>
-const Hit* find_own(const Conversation& conversation, const VcpuStop& stop) {
-  for (const StopReason& reason : stop.reasons) {
-    const auto* hit = std::get_if<Hit>(&reason);
-    if (hit != nullptr && conversation.session.owns(hit->point)) return hit;
-  }
-  return nullptr;
+const HitPoint* find_own_at_pc(const Conversation& conversation, const VcpuStop& stop) {
+  const auto* hit = find_own<HitPoint>(conversation, stop);
+  return hit && at_pc(conversation, stop.vcpu, hit->point.at.value) ? hit : nullptr;
 }
+
+namespace {
 
 /// gdb keeps the last of several keys, and a watch is the one that it cannot find out by itself. It
 /// takes a hit that is not at pc for one of a point removed long ago, and goes on in silence: such
@@ -69,8 +64,8 @@ std::string render_key(const Conversation& conversation, const VcpuStop& stop) {
   if (const auto* watch = find_own<HitWatch>(conversation, stop)) {
     return fmt::format("{}:{:x};", watch_key(watch->point.kind), watch->address);
   }
-  const auto* hit = find_own<HitPoint>(conversation, stop);
-  if (!hit || !at_pc(conversation, stop.vcpu, hit->point.at.value)) return {};
+  const auto* hit = find_own_at_pc(conversation, stop);
+  if (!hit) return {};
   const bool software = hit->point.kind == PointKind::software;
   if (software) return features.swbreak ? "swbreak:;" : "";
   return features.hwbreak ? "hwbreak:;" : "";

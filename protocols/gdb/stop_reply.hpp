@@ -13,10 +13,23 @@ const Reason* find_reason(const VcpuStop& stop) {
   return nullptr;
 }
 
+/// A hit of a point that this client has set, or null: one of another's is a trap like any other to it.
+template <class Hit>
+const Hit* find_own(const Conversation& conversation, const VcpuStop& stop) {
+  for (const StopReason& reason : stop.reasons) {
+    const auto* hit = std::get_if<Hit>(&reason);
+    if (hit != nullptr && conversation.session.owns(hit->point)) return hit;
+  }
+  return nullptr;
+}
+
 /// gdb's signal number for it: 2 interrupted, 5 trap, 11 crashed, 15 powered off.
 unsigned signal_of(const VcpuStop& stop);
 /// Does the client's pc show this address? Where code has a segment base, pc is an offset.
 bool at_pc(const Conversation& conversation, VcpuId vcpu, std::uint64_t address);
+/// The hit of an execution point of this client's that its pc shows, or null: no debugger looks for
+/// one elsewhere.
+const HitPoint* find_own_at_pc(const Conversation& conversation, const VcpuStop& stop);
 
 /// T packet: signal, expedited registers, thread, core, and why.
 std::string render_stop(const Conversation& conversation, const Stop& stop);

@@ -44,13 +44,10 @@ std::string words_of(const VcpuStop& stop) {
 /// catchpoint is nothing it knows: they are a signal with a text, which lldb shows in its place.
 /// Exceptions end a script of `lldb -b`, which is right for a guest that cannot go on.
 Told told_of(const Conversation& c, const VcpuStop& stop) {
-  if (const auto* watch = gdb::find_reason<HitWatch>(stop); watch && c.session.owns(watch->point)) {
+  if (const auto* watch = gdb::find_own<HitWatch>(c, stop)) {
     return {"watchpoint", fmt::format("{} 0 {}", watch->point.at.value, watch->address), trap};
   }
-  if (const auto* hit = gdb::find_reason<HitPoint>(stop);
-      hit && c.session.owns(hit->point) && gdb::at_pc(c, stop.vcpu, hit->point.at.value)) {
-    return {"breakpoint", {}, trap};
-  }
+  if (gdb::find_own_at_pc(c, stop)) return {"breakpoint", {}, trap};
   if (gdb::find_reason<Crashed>(stop)) return {"exception", words_of(stop), gdb::signal_of(stop)};
   if (stop.reasons.size() == 1 && gdb::find_reason<Stepped>(stop)) {
     // after a trace that leads nowhere lldb would step again, for ever

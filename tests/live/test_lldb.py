@@ -188,8 +188,9 @@ def interrupt_and_detach(version):
         lldb.wait_for_stops(False)
         lldb.do("continue", r"resuming")
         machine.wait_console("tick ")
-        lldb.do("process interrupt")
-        lldb.wait_for(r"stop reason = signal SIG(INT|STOP)")
+        lldb.send("process interrupt")
+        lldb.wait_for(r"stop reason = signal SIG(INT|STOP)")  # it may come before the command is done
+        lldb.finish()
         lldb.wait_for_stops(True)
         pc = re.search(r"rip = (0x[0-9a-f]+)", lldb.do("register read rip"))[1]
         lldb.do("detach --keep-stopped true")

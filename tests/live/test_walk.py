@@ -77,7 +77,8 @@ class Walk:
             holds(not (told and known.reported and EXECUTION & set(self.client.last_stop.keys)),
                   f"{self.machine.symbols.near(known.pc)} is told a second time")
             return
-        due = known.due & self.wanted()  # a point that was set since is not one that it came to
+        # a point that was set since is not one that it came to, and another's hit is not told late
+        due = known.due & self.points["client"]
         holds(moved != "run" or not due or told and stands,
               f"{self.machine.symbols.near(known.pc)} was left without a word for "
               f"{self.machine.symbols.near(now['rip'])}: {self.client.last_stop}")

@@ -57,7 +57,7 @@ TEST_CASE("what was yet to be told is forgotten however the machine is reset") {
     other.ask("qRcmd,74616b65"); // take
     other.ask("vRun;");
     client.ask("qRcmd,74616b65");
-    CHECK(client.ask("vCont;c").starts_with("T")); // where the guest is, first
+    CHECK(client.ask("vCont;c").find("|T02") != std::string::npos); // where the guest is, first
   }
   CHECK(machine.target.counts.resets == 1);
   client.heard();

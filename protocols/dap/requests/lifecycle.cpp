@@ -89,7 +89,10 @@ struct Disconnect {
     capabilities["supportSuspendDebuggee"] = true;
   }
   static Result<Body> run(Session& session, const Args& args) {
-    session.leave(args.terminate.value_or(session.launched), args.suspend.value_or(false));
+    const bool suspend = args.suspend.value_or(false);
+    session.leave(args.terminate.value_or(session.launched) ? Leaving::terminated
+                  : suspend                                 ? Leaving::suspended
+                                                            : Leaving::going_on);
     return Nothing{};
   }
   static void after_reply(Session& session) { session.client.tell("terminated"); }

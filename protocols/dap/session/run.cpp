@@ -71,8 +71,10 @@ void Session::on_process_event(const lldb::SBEvent& event) {
 void Session::on_lldb_stopped() {
   lldb_moves_ = false;
   if (!driving_) {
-    // an answer to a run before the one under way
-    if (running_) follow();
+    // an answer to a run before the one under way, or before the latest that is over
+    const bool late =
+        latest_stop_.is_object() && latest_stop_.value("epoch", followed_) > followed_;
+    if (running_ || late) follow();
     return;
   }
   if (points->let_pass(thread_to_look_at(process)) && process.Continue().Success()) {
@@ -124,7 +126,7 @@ void Session::on_stopped(const Json& event) {
 /// LLDB joins the run under way; of a guest that stands it learns how it stands.
 void Session::follow() {
   if (!process.IsValid() || lldb_moves_) return;
-  ignore(control->ask("follow"));
+  if (auto followed = control->ask("follow")) followed_ = followed->value("epoch", followed_);
   lldb_moves_ = process.Continue().Success();
 }
 

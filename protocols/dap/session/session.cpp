@@ -133,17 +133,18 @@ Status Session::configured() {
   return tell_present_stop();
 }
 
-void Session::leave(bool terminate, bool suspend) {
+void Session::leave(Leaving how) {
   phase = Phase::over;
   if (!control) return;
-  if (terminate) {
+  if (how == Leaving::terminated) {
     if (!guest_) ignore(control->ask("powerOff"));
     return guest_.reset();
   }
+  if (how == Leaving::vanished) return guest_.reset();
   if (guest_) guest_->let_go();
-  if (suspend && running_) ignore(control->ask("interrupt"));
+  if (how == Leaving::suspended && running_) ignore(control->ask("interrupt"));
   // a guest that this client has not moved stands for somebody else
-  if (!suspend && !running_ && moved_) ignore(control->detach());
+  if (how == Leaving::going_on && !running_ && moved_) ignore(control->detach());
 }
 
 Status Session::terminate() {

@@ -70,6 +70,10 @@ struct Inherited {
   std::vector<std::string> roots; ///< folders whose files the client may read; none: all
 };
 
+/// What becomes of the guest as a client leaves. One that vanished has asked for nothing: a guest
+/// that stands may stand for somebody else. A guest of the session's own ends with it.
+enum class Leaving : std::uint8_t { vanished, going_on, suspended, terminated };
+
 class Session {
 public:
   Session(Inbox& inbox, Client& client, lldb::SBDebugger debugger, Inherited inherited);
@@ -83,7 +87,7 @@ public:
   Status configured();
   /// How the guest is left: ended, standing, or, with neither, running if this client is who had
   /// moved it.
-  void leave(bool terminate, bool suspend);
+  void leave(Leaving how);
   /// Ends the guest; the client is told when it has ended.
   Status terminate();
   /// The machine starts anew; points stay.
@@ -176,14 +180,15 @@ private:
   bool waits_for_symbols_ = false; ///< a launched guest is held until they are there
   Inherited inherited_;
   std::optional<GuestProcess> guest_;
-  int lldb_socket_ = -1;    ///< until LLDB has it
-  bool running_ = false;    ///< as the client has been told
-  bool driving_ = false;    ///< a move of this client's is under way
-  bool lldb_moves_ = false; ///< LLDB has resumed, and has not told of a stop yet
-  bool moved_ = false;      ///< this client has moved or paused the guest
-  bool stale_ = false;      ///< somebody has written memory since the guest stopped
-  bool pausing_ = false;    ///< this client asked for the next stop
-  Json latest_stop_;        ///< the server's news of it; null for one that only LLDB tells
+  int lldb_socket_ = -1;       ///< until LLDB has it
+  bool running_ = false;       ///< as the client has been told
+  bool driving_ = false;       ///< a move of this client's is under way
+  bool lldb_moves_ = false;    ///< LLDB has resumed, and has not told of a stop yet
+  std::uint64_t followed_ = 0; ///< epoch of the stop that LLDB was last sent to hear of
+  bool moved_ = false;         ///< this client has moved or paused the guest
+  bool stale_ = false;         ///< somebody has written memory since the guest stopped
+  bool pausing_ = false;       ///< this client asked for the next stop
+  Json latest_stop_;           ///< the server's news of it; null for one that only LLDB tells
   std::function<bool()> then_;
   std::unique_ptr<SymbolLoader>
       symbols_; ///< the last to be made and the first to go: its thread uses the inbox
