@@ -142,6 +142,7 @@ Result<std::unique_ptr<WebChannel>> WebChannel::accept(int socket, std::string_v
   if (error) return refused("the client's socket", error);
   stream->web.set_option(websocket::stream_base::timeout::suggested(beast::role_type::server));
   stream->web.read_message_max(max_message);
+  stream->web.auto_fragment(false); // a message is a frame
   if (offers_dap(begun)) {
     stream->web.set_option(
         websocket::stream_base::decorator([](websocket::response_type& response) {
