@@ -374,6 +374,9 @@ TEST_CASE("jKvm: subscribers are told what others do") {
   two.ask("c");
   machine.target.stop_now(VcpuId{1}, Stepped{});
   CHECK(one.sent.empty());
+  asked(one, R"(subscribe:{"events":["ended"]})");
+  machine.arbiter.publish(Gone{7});
+  CHECK(one.heard() == R"(Kvm:{"event":"ended","status":7})");
 }
 
 TEST_CASE("jKvm: a notification stands behind the answer, and is framed as one") {

@@ -1,7 +1,7 @@
 #include "protocols/dap/data/kvm_words.hpp"
 
 #include "adapter/columns.hpp"
-#include "protocols/dap/data/reference.hpp"
+#include "protocols/dap/message/address.hpp"
 
 #include <array>
 

@@ -1,8 +1,8 @@
 #include "protocols/dap/data/lldb_commands.hpp"
 
 #include "protocols/dap/data/expressions.hpp"
-#include "protocols/dap/data/reference.hpp"
 #include "protocols/dap/data/values.hpp"
+#include "protocols/dap/message/address.hpp"
 
 #include <lldb/API/SBCommandInterpreter.h>
 #include <lldb/API/SBCommandReturnObject.h>

@@ -1,6 +1,6 @@
 #include "protocols/dap/data/registers.hpp"
 
-#include "protocols/dap/data/reference.hpp"
+#include "protocols/dap/message/address.hpp"
 
 namespace kdbg::dap {
 namespace {

@@ -46,6 +46,8 @@ public:
     PointKind kind = PointKind::source;
   };
   Hit at(std::uint64_t address) const;
+  /// The point that the engine has of this kind (docs/jkvm.md) at this virtual address; 0 for none.
+  std::int32_t id_of(std::string_view kind, std::uint64_t address) const;
   /// Whether every point at this thread's pc says that the hit is none, or only logs.
   bool let_pass(lldb::SBThread thread);
   void on_log(const Json& event);

@@ -60,12 +60,21 @@ void Session::on_process_event(const lldb::SBEvent& event) {
     on_lldb_stopped();
     break;
   case lldb::eStateExited:
+    on_lldb_exited();
+    break;
   case lldb::eStateDetached:
     on_server_left("the server has ended LLDB's connection");
     break;
   default:
     break;
   }
+}
+
+/// The guest has ended, or the connection has been lost: of that LLDB has a description.
+void Session::on_lldb_exited() {
+  const char* const lost = process.GetExitDescription();
+  if (!status_ && (!lost || !*lost)) status_ = process.GetExitStatus();
+  on_server_left("the server has ended LLDB's connection");
 }
 
 void Session::on_lldb_stopped() {
@@ -95,6 +104,7 @@ void Session::on_news(const Json& event) {
   if (name == "resumed") on_resumed(event);
   if (name == "log") points->on_log(event);
   if (name == "memory-changed") on_memory_changed(*this, event);
+  if (name == "ended") status_ = event.value("status", 0) & 0xff;
   if (name == "console") client.print("stdout", event.value("text", ""));
 }
 
@@ -130,8 +140,9 @@ void Session::follow() {
 
 void Session::on_server_left(const std::string& why) {
   if (phase == Phase::over || phase == Phase::fresh) return;
-  client.print("important", why + "\n");
-  const auto code = guest_ ? guest_->ended() : std::nullopt;
+  const auto code = status_ || !guest_ ? status_ : guest_->ended();
+  client.print("important",
+               code ? fmt::format("the guest has ended with status {}\n", *code) : why + "\n");
   if (code) client.tell("exited", {{"exitCode", *code}});
   client.tell("terminated");
   phase = Phase::over;

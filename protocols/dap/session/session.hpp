@@ -140,6 +140,7 @@ public:
   std::vector<std::pair<std::uint8_t, std::optional<std::uint64_t>>> exceptions;
   std::map<std::string, ReadSpan> memory_read;         ///< by the references that the client used
   std::optional<MemoryChange> written;                 ///< by the request under way
+  bool registers_written = false;                      ///< likewise, behind LLDB's back
   std::optional<RegisterTable> registers;              ///< once somebody has asked
   std::array<lldb::SBTarget, 2> code_targets;          ///< for 16-bit and 32-bit code, likewise
   std::map<std::uint64_t, std::uint32_t> listed_lines; ///< by pc
@@ -163,6 +164,7 @@ private:
   Status go_on();
   Status tell_present_stop();
   void on_lldb_stopped();
+  void on_lldb_exited();
   void on_resumed(const Json& event);
   void on_stopped(const Json& event);
   void follow();
@@ -176,14 +178,15 @@ private:
   bool waits_for_symbols_ = false; ///< a launched guest is held until they are there
   Inherited inherited_;
   std::optional<GuestProcess> guest_;
-  int lldb_socket_ = -1;    ///< until LLDB has it
-  bool running_ = false;    ///< as the client has been told
-  bool driving_ = false;    ///< a move of this client's is under way
-  bool lldb_moves_ = false; ///< LLDB has resumed, and has not told of a stop yet
-  bool moved_ = false;      ///< this client has moved or paused the guest
-  bool stale_ = false;      ///< somebody has written memory since the guest stopped
-  bool pausing_ = false;    ///< this client asked for the next stop
-  Json latest_stop_;        ///< the server's news of it; null for one that only LLDB tells
+  int lldb_socket_ = -1;      ///< until LLDB has it
+  bool running_ = false;      ///< as the client has been told
+  bool driving_ = false;      ///< a move of this client's is under way
+  bool lldb_moves_ = false;   ///< LLDB has resumed, and has not told of a stop yet
+  bool moved_ = false;        ///< this client has moved or paused the guest
+  bool stale_ = false;        ///< somebody has written memory since the guest stopped
+  bool pausing_ = false;      ///< this client asked for the next stop
+  std::optional<int> status_; ///< that the guest has ended with, once it has
+  Json latest_stop_;          ///< the server's news of it; null for one that only LLDB tells
   std::function<bool()> then_;
   std::unique_ptr<SymbolLoader>
       symbols_; ///< the last to be made and the first to go: its thread uses the inbox
