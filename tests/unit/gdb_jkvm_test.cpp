@@ -401,7 +401,7 @@ TEST_CASE("jKvm: help is the schema") {
   GdbClient client(machine);
   const Json help = asked(client, "help");
   CHECK(help["requests"].size() == jkvm::requests.size());
-  CHECK(help["events"].size() == 8);
+  CHECK(help["events"].size() == 9);
   const Json one = asked(client, R"(help:{"name":"walk"})");
   CHECK(one["requests"][0]["arguments"][1] ==
         Json::parse(R"({"name":"address","type":"number","required":true,

@@ -36,6 +36,9 @@ code_from(Session& session, CodeMode mode, const Address& at, std::size_t count)
 Result<Instructions>
 code_before(Session& session, CodeMode mode, const Address& end, std::size_t count);
 
+/// Functions that the rest of the frame's line calls by name, in order, each once.
+Result<std::vector<std::string>> callees_of_line(Session& session, lldb::SBFrame frame);
+
 /// A listing that a client may ask for by number: the function around `pc`, or, where no symbol
 /// tells of one, what follows it.
 struct ListedPlace {

@@ -52,8 +52,12 @@ struct Scopes {
     add("Locals", "locals", false, {Kind::locals, frame});
     add("Globals", nullptr, true, {Kind::globals, frame});
     add("Registers", "registers", false, {Kind::register_groups, frame});
-    // read one by one, and some cannot be read as often as one likes
-    add(msr_group, "registers", true, {Kind::registers, frame, std::string(msr_group)});
+    const auto table = register_table(session);
+    const auto groups = table ? (*table)->groups() : std::vector<std::string>{};
+    if (std::find(groups.begin(), groups.end(), msr_group) == groups.end()) {
+      return Json{{"scopes", scopes}};
+    }
+    add(msr_group, "registers", true, {Kind::msrs, frame});
     return Json{{"scopes", scopes}};
   }
 };
@@ -130,7 +134,7 @@ struct SetVariable {
   static Result<Body> run(Session& session, const Args& args) {
     TRY(session.stopped());
     const VariableGroup group = *TRY(session.groups.find(args.reference, "variablesReference"));
-    if (group.kind == Kind::registers || group.kind == Kind::fields) {
+    if (group.kind == Kind::registers || group.kind == Kind::fields || group.kind == Kind::msrs) {
       return as_value(TRY(set_register(session, group, args.name, args.value)));
     }
     lldb::SBValue value = TRY(find_in_group(session, group, args.name));

@@ -26,9 +26,24 @@ Status Session::drive(const std::function<Status()>& move, std::function<bool()>
     return Done{};
   }
   driving_ = lldb_moves_ = running_ = false;
+  release_others();
   if (stale) forget_memory();
   ignore(control->ask("rest"));
   return moved;
+}
+
+void Session::hold_others(lldb::SBThread thread) {
+  for (std::uint32_t i = 0; i < process.GetNumThreads(); ++i) {
+    lldb::SBThread other = process.GetThreadAtIndex(i);
+    if (other.GetThreadID() != thread.GetThreadID()) other.Suspend();
+  }
+}
+
+void Session::release_others() {
+  for (std::uint32_t i = 0; i < process.GetNumThreads(); ++i) {
+    lldb::SBThread thread = process.GetThreadAtIndex(i);
+    if (thread.IsSuspended()) thread.Resume();
+  }
 }
 
 Status Session::take_drive() {
@@ -90,6 +105,7 @@ void Session::on_lldb_stopped() {
   }
   driving_ = false;
   running_ = false;
+  release_others();
   const auto then = std::exchange(then_, {});
   if (then && then()) return;
   ignore(control->ask("rest"));
@@ -213,6 +229,7 @@ void Session::forget_handles() {
   frames.clear();
   groups.clear();
   places.clear();
+  callees.clear();
   set_memory_cache(true);
 }
 
@@ -243,6 +260,11 @@ Status Session::tell_present_stop() {
 }
 
 void Session::tell_own_stop() {
+  if (latest_stop_.is_null()) { // LLDB has heard of it first
+    auto told = control->ask("stops", {{"count", 1}});
+    if (told && !told->at("stops").empty()) latest_stop_ = told->at("stops").back();
+  }
+  follow_kernel(latest_stop_);
   lldb::SBThread thread = thread_to_look_at(process);
   process.SetSelectedThread(thread);
   Json body = stopped_body(thread, std::exchange(pausing_, false), latest_stop_);
@@ -254,6 +276,7 @@ void Session::tell_own_stop() {
 }
 
 void Session::tell_others_stop(const Json& event) {
+  follow_kernel(event);
   Json body = stopped_body(event, std::exchange(pausing_, false));
   client.tell("stopped", with_hits(std::move(body), hit_address(event)));
   tell_memory_changed(*this);

@@ -165,6 +165,7 @@ Status Session::restart() {
 
 Status Session::start_anew() {
   TRY(control->ask("reset"));
+  kernel_placed_ = false;
   forget_handles();
   follow(); // LLDB asks again how the guest stands
   latest_stop_ = nullptr;
