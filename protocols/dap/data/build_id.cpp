@@ -15,7 +15,8 @@ namespace {
 bool is_build_id(ByteView note) {
   constexpr std::array<unsigned char, 4> four{4, 0, 0, 0}, type{3, 0, 0, 0}, name{'G', 'N', 'U', 0};
   const auto at = [&](std::size_t offset, const std::array<unsigned char, 4>& wanted) {
-    return std::equal(wanted.begin(), wanted.end(), note.begin() + offset,
+    return std::equal(wanted.begin(), wanted.end(),
+                      note.begin() + static_cast<std::ptrdiff_t>(offset),
                       [](unsigned char a, std::byte b) { return std::byte{a} == b; });
   };
   return note.size() >= 16 && at(0, four) && at(8, type) && at(12, name);

@@ -40,7 +40,7 @@ std::optional<std::uint64_t> target_of_call(std::string_view text) {
 
 } // namespace
 
-Result<std::vector<std::string>> callees_of_line(Session& session, lldb::SBFrame frame) {
+Result<std::vector<std::string>> callees_of_line(Session& session, const lldb::SBFrame& frame) {
   std::vector<std::string> names;
   const std::uint64_t pc = frame.GetPC();
   const std::uint64_t size = end_of_line(session, pc) - pc;

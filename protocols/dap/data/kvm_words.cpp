@@ -89,6 +89,7 @@ std::string render(const Json& answer) {
 
 std::string help() {
   std::vector<Words> lines;
+  lines.reserve(words.size());
   for (const KvmWord& one : words) {
     lines.push_back({fmt::format("kvm {}", one.word), std::string(one.meaning)});
   }

@@ -62,8 +62,9 @@ Result<Json> access_msr(Session& session, const Request& request) {
 }
 
 void tell_registers(Session& session) {
-  if (!std::exchange(session.registers_written, false) || !session.client.traits.invalidated)
+  if (!std::exchange(session.registers_written, false) || !session.client.traits.invalidated) {
     return;
+  }
   session.client.tell("invalidated", {{"areas", {"variables"}}});
 }
 

@@ -42,7 +42,7 @@ void for_parts(std::string_view message, Text&& text, Expression&& expression) {
   }
 }
 
-std::string value_of(std::string_view expression, lldb::SBFrame frame) {
+std::string value_of(std::string_view expression, const lldb::SBFrame& frame) {
   auto value = evaluate_in(frame, std::string(expression));
   if (!value) return fmt::format("<{}>", value.error().what);
   const char* const summary = value->GetSummary();

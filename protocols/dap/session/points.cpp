@@ -30,10 +30,11 @@ Json Points::replace(PointKind kind,
   for (auto one = points_.begin(); one != points_.end();) {
     const PointWish& wish = one->second.wish;
     const bool gone = wish.kind == kind && (kind != PointKind::source || wish.place == place);
-    if (gone)
+    if (gone) {
       before.insert(points_.extract(one++));
-    else
+    } else {
       ++one;
+    }
   }
   std::vector<std::int32_t> order;
   std::vector<PointWish> made;
@@ -238,7 +239,7 @@ bool Points::let_pass(lldb::SBThread thread) {
 }
 
 /// A condition that cannot be evaluated stops: better once too often than never.
-bool Points::passes(Point& point, lldb::SBFrame frame) {
+bool Points::passes(Point& point, const lldb::SBFrame& frame) {
   if (!point.ours) return false;
   if (!point.wish.condition.empty()) {
     auto value = evaluate_in(frame, point.wish.condition);

@@ -32,7 +32,7 @@ struct PointWish {
 
 class Points {
 public:
-  Points(Client& client, Control& control, lldb::SBTarget places)
+  Points(Client& client, Control& control, const lldb::SBTarget& places)
       : client_(client), control_(control), places_(places) {}
 
   /// Replaces all wishes of `kind` (of sources: at `place`). The bodies of the response, in order.
@@ -79,7 +79,7 @@ private:
   bool needs_symbols(const PointWish& wish, std::uint64_t address);
   Json describe(const Point& point);
   void describe_place(const Point& point, Json& body);
-  bool passes(Point& point, lldb::SBFrame frame);
+  bool passes(Point& point, const lldb::SBFrame& frame);
 
   Client& client_;
   Control& control_;

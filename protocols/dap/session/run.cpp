@@ -20,7 +20,7 @@ Status Session::drive(const std::function<Status()>& move, std::function<bool()>
   forget_handles();
   latest_stop_ = nullptr;
   driving_ = lldb_moves_ = running_ = moved_ = true;
-  const Status moved = move();
+  Status moved = move();
   if (moved) {
     then_ = std::move(then);
     return Done{};
@@ -32,7 +32,7 @@ Status Session::drive(const std::function<Status()>& move, std::function<bool()>
   return moved;
 }
 
-void Session::hold_others(lldb::SBThread thread) {
+void Session::hold_others(const lldb::SBThread& thread) {
   for (std::uint32_t i = 0; i < process.GetNumThreads(); ++i) {
     lldb::SBThread other = process.GetThreadAtIndex(i);
     if (other.GetThreadID() != thread.GetThreadID()) other.Suspend();

@@ -102,7 +102,7 @@ public:
   /// that move, ahead of the client: true when it has begun another one.
   Status drive(const std::function<Status()>& move, std::function<bool()> then = {});
   /// The next move is this thread's alone: the other vCPUs stand until it ends.
-  void hold_others(lldb::SBThread thread);
+  void hold_others(const lldb::SBThread& thread);
   Status pause();
   bool running() const { return running_; }
   /// Folders whose files the client may read; none: it is its own user, and says where.
@@ -159,6 +159,7 @@ private:
   Status open_connections();
   Status create_target();
   void begin_symbols();
+  void on_symbols(const LoadedSymbols& loaded);
   void add_symbols(const LoadedSymbols& loaded);
   void place_symbols(lldb::SBModule module, std::uint64_t slide);
   void read_symbols(std::vector<SymbolFile> files);

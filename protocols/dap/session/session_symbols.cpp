@@ -44,8 +44,9 @@ void Session::map_sources() {
 
 void Session::begin_symbols() {
   std::vector<SymbolFile> files = arguments.symbols;
-  if (!arguments.program.empty())
+  if (!arguments.program.empty()) {
     files.insert(files.begin(), SymbolFile{arguments.program, {}, {}});
+  }
   if (!files.empty()) read_symbols(std::move(files));
 }
 
@@ -75,23 +76,25 @@ void Session::read_symbols(std::vector<SymbolFile> files) {
           client.tell(index == 0 ? "progressStart" : "progressUpdate", body);
         }});
       },
-      [this, shown](LoadedSymbols loaded) {
-        inbox.put(Finished{[this, shown, loaded = std::move(loaded)] {
-          symbols_->one_done();
-          add_symbols(loaded);
-          if (symbols_->left() > 0) return;
-          if (shown) client.tell("progressEnd", {{"progressId", progress_id}});
-          if (!std::exchange(waits_for_symbols_, false)) return;
-          if (const Status gone_on = go_on(); !gone_on) {
-            client.print("important", gone_on.error().what + "\n");
-          }
-        }});
+      [this](LoadedSymbols loaded) {
+        inbox.put(Finished{[this, loaded = std::move(loaded)] { on_symbols(loaded); }});
       });
   // most are small: the client's next requests then find them there
   constexpr std::chrono::milliseconds soon{800};
   symbols_->finish_within(soon);
   while (auto work = inbox.take_finished()) {
     work->rest();
+  }
+}
+
+void Session::on_symbols(const LoadedSymbols& loaded) {
+  symbols_->one_done();
+  add_symbols(loaded);
+  if (symbols_->left() > 0) return;
+  if (client.traits.progress) client.tell("progressEnd", {{"progressId", progress_id}});
+  if (!std::exchange(waits_for_symbols_, false)) return;
+  if (const Status gone_on = go_on(); !gone_on) {
+    client.print("important", gone_on.error().what + "\n");
   }
 }
 
