@@ -112,5 +112,9 @@ test('places for breakpoints, and what is wrong with the others', using(async (s
   await wrong('setBreakpoints', { breakpoints: [] }, /source is missing/);
   await wrong('setBreakpoints', { source: { path: source }, breakpoints: [{ line: 3, hitCondition: '~' }] }, /hitCondition/);
   await wrong('setInstructionBreakpoints', { breakpoints: [{ instructionReference: 'main' }] }, /instructionReference/);
+  const at = (instructionReference, offset) => ({ breakpoints: [{ instructionReference, offset }] });
+  await wrong('setInstructionBreakpoints', at('0x10', -32), /offset -32 leads/);
+  await wrong('setInstructionBreakpoints', at('0xfffffffffffffff0', 32), /offset 32 leads/);
+  await wrong('setInstructionBreakpoints', at('p:0x1000', 0), /virtual/);
   await wrong('setDataBreakpoints', { breakpoints: [{ dataId: 'x' }] }, /dataId/);
 }));

@@ -4,11 +4,15 @@ import base64
 import hashlib
 import json
 import os
+import pathlib
 import select
 import socket
-import struct
 import subprocess
+import sys
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "live"))
+import frames  # noqa: E402: from tests/live
 
 
 class Refused(Exception):
@@ -138,40 +142,18 @@ class Web(Framed):
 
     def unpack(self):
         out = []
-        while len(self.buffer) >= 2:
-            length, at = self.buffer[1] & 127, 2
-            if length == 126:
-                length, at = struct.unpack_from(">H", self.buffer, 2)[0] if len(self.buffer) >= 4 else 1 << 62, 4
-            elif length == 127:
-                length, at = struct.unpack_from(">Q", self.buffer, 2)[0] if len(self.buffer) >= 10 else 1 << 62, 10
-            if len(self.buffer) < at + length:
-                break
-            kind, payload = self.buffer[0] & 15, self.buffer[at:at + length]
-            self.buffer = self.buffer[at + length:]
-            if kind == 8:
+        while frame := frames.unpack(self.buffer):
+            kind, payload, self.buffer = frame
+            if kind == frames.CLOSE:
                 raise Closed(payload[2:].decode("utf-8", "replace"))
-            if kind == 9:
-                self.frame(10, payload)
-            elif kind == 1:
+            if kind == frames.PING:
+                self.stream.write(frames.pack(payload, frames.PONG))
+            elif kind == frames.TEXT:
                 out.append(json.loads(payload))
         return out
 
-    def frame(self, kind, payload):
-        mask = os.urandom(4)
-        length = len(payload)
-        head = bytes([0x80 | kind])
-        if length < 126:
-            head += bytes([0x80 | length])
-        elif length < 1 << 16:
-            head += bytes([0x80 | 126]) + struct.pack(">H", length)
-        else:
-            head += bytes([0x80 | 127]) + struct.pack(">Q", length)
-        pad = (mask * (length // 4 + 1))[:length]
-        body = (int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")).to_bytes(length, "big")
-        self.stream.write(head + mask + body)
-
     def send(self, text):
-        self.frame(1, text)
+        self.stream.write(frames.pack(text, frames.TEXT))
 
 
 class Dap:

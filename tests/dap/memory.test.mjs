@@ -123,6 +123,41 @@ test('memory that another client writes is told of, and read anew', together(2, 
   await b.until(() => b.events('memory').length > told, 'a run may have changed it');
 }));
 
+test('other page tables can be looked through while the guest runs', using(async (session) => {
+  await inFactorial(session);
+  const at = await addressOf(session, 'nodes');
+  const cr3 = (await session.ask('evaluate', { expression: '$cr3' })).body.result.split(' ')[0];
+  const before = bytes(await read(session, at, 64));
+  await breakAt(session);
+  await session.continueRequest({ threadId: 1 });
+  assert.deepEqual(bytes(await read(session, `as:${cr3}:${at}`, 64)), before);
+  for (const reference of [`as:${cr3}:${at}`, 'p:0x200000']) {
+    await refused(session, 'writeMemory', { memoryReference: reference, data: 'AAAA' }, /running/);
+  }
+  assert.equal((await read(session, `as:${cr3}:0x8000000000`, 8)).body.unreadableBytes, 8);
+  assert.equal((await rows(session, { memoryReference: `as:${cr3}:0xffffffff80107000`, instructionCount: 4 })).length, 4);
+}));
+
+test('what has a hole is written up to it where that is allowed, else not at all', using(async (session) => {
+  await inFactorial(session);
+  const { body } = await read(session, 'p:0', 0x4000);
+  assert.equal(body.unreadableBytes ?? 0, 0);
+  // where physical memory ends
+  let low = 0x100000, high = 0x100000000;
+  while (high - low > 4096) {
+    const middle = Math.floor((low + high) / 2 / 4096) * 4096;
+    if (bytes(await read(session, `p:${middle}`, 1)).length) low = middle;
+    else high = middle;
+  }
+  const edge = `p:${high - 4}`;
+  const before = bytes(await read(session, edge, 4)).toString('hex');
+  await refused(session, 'writeMemory', { memoryReference: edge, data: Buffer.alloc(8, 0x5a).toString('base64') }, /no memory at 0x/);
+  assert.equal(bytes(await read(session, edge, 4)).toString('hex'), before);
+  assert.equal((await write(session, edge, '5b5b5b5b5b5b5b5b', { allowPartial: true })).body.bytesWritten, 4);
+  assert.equal(bytes(await read(session, edge, 4)).toString('hex'), '5b5b5b5b');
+  await refused(session, 'writeMemory', { memoryReference: `p:${high}`, data: 'AAAA', allowPartial: true }, /no memory/);
+}));
+
 const rows = async (session, args) => (await session.disassembleRequest(args)).body.instructions;
 
 test('code is shown in exactly as many rows as asked, both ways', using(async (session) => {

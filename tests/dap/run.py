@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -38,22 +39,37 @@ def run(build, pattern):
     """The cases' outcomes, told as they come: name to PASS, FAIL or SKIP."""
     environment = dict(os.environ, KVMDBG_DAP=str(build / "kvmdbg-dap"), KVMDBG=str(build / "kvmdbg"),
                        KVMDBG_GUESTS=str(build / "guests"), FORCE_COLOR="0")
-    command = ["node", "--test", "--test-reporter=tap", "--test-concurrency=1", "--test-timeout=60000"]
+    command = ["node", "--test", "--test-reporter=tap", "--test-concurrency=1", "--test-timeout=300000"]
     if pattern:
         command.append(f"--test-name-pattern={pattern}")
     command += sorted(str(path) for path in HERE.glob("*.test.mjs"))
-    counts = dict.fromkeys(("PASS", "FAIL", "SKIP"), 0)
-    with subprocess.Popen(command, cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    counts, failed = dict.fromkeys(("PASS", "FAIL", "SKIP"), 0), False
+    # a group of its own, so that whatever a case has started ends with it
+    process = subprocess.Popen(command, cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
         for line in process.stdout:
             case = re.match(r"\s*(not )?ok \d+ - (.*?)( # SKIP.*| # TODO.*)?$", line)
             if case and "does not match pattern" in line:
                 continue
-            if case and not case.group(2).endswith(".mjs"):
+            of_file = case and case.group(2).endswith(".mjs")
+            if of_file and case.group(1) and not failed:  # by itself, not for one of its cases
+                print("FAIL", case.group(2), flush=True)
+                counts["FAIL"] += 1
+            if of_file:
+                failed = False
+            elif case:
                 word = "FAIL" if case.group(1) else "SKIP" if case.group(3) else "PASS"
                 counts[word] += 1
+                failed = failed or word == "FAIL"
                 print(word, case.group(2) + (case.group(3) or ""), flush=True)
             elif re.match(r"\s+(error|expected|actual|location|stack):", line) or re.match(r"\s{6,}\S", line):
                 print(line.rstrip(), flush=True)
+        process.wait()
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
     return counts, process.returncode
 
 
@@ -63,6 +79,7 @@ def main():
     parser.add_argument("--filter", help="only cases whose name contains this")
     options = parser.parse_args()
     build = options.build.resolve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     reason = missing(build)
     if reason:
         print(f"SKIP DAP cases: {reason}")

@@ -1,6 +1,6 @@
 // A client of kvmdbg-dap whose every message is held against the protocol's schema.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -156,13 +156,17 @@ export function together(count, action, ...words) {
 
 /** A `kvmdbg run` of the test's own. */
 export class Server {
-  static async start(...words) {
+  static start(...words) {
+    return Server.of(demo, ...words);
+  }
+
+  static async of(image, ...words) {
     const server = new Server();
     server.folder = mkdtempSync(join(tmpdir(), 'kvmdbg-dap-test-'));
     const path = join(server.folder, 'socket');
     server.address = `unix:${path}`;
     server.log = '';
-    server.process = spawn(programs.server, ['run', '--listen', server.address, '--console', 'none', '--cpus', '2', ...words, demo]);
+    server.process = spawn(programs.server, ['run', '--listen', server.address, '--console', 'none', '--cpus', '2', ...words, image]);
     server.process.stderr.on('data', (data) => { server.log += data; });
     for (let tries = 0; ; ++tries) {
       const socket = connect(path);
@@ -198,3 +202,33 @@ export class Worker {
     return worker;
   }
 }
+
+/** A client that comes by the server's own port: the server starts its adapter. */
+export class Remote extends Session {
+  async start(server) {
+    this.socket = connect(server.address.slice('unix:'.length));
+    this.socket.on('error', () => {});
+    this.ended = new Promise((resolve) => { this.socket.on('close', resolve); });
+    await new Promise((resolve, reject) => { this.socket.on('connect', resolve).on('error', reject); });
+    this.connect(this.socket, this.socket);
+    this.process = { kill: () => this.socket.destroy() };
+  }
+}
+
+/** The processes that a process has started. */
+export const childrenOf = (pid) => {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'ascii').trim().split(' ').filter(Boolean).map(Number));
+  } catch {
+    return []; // it has ended
+  }
+};
+/** Whether it runs: neither gone nor waiting to be noticed. */
+export const alive = (pid) => {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+};

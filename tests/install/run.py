@@ -76,9 +76,10 @@ def man_page_is_clean(installed):
 
 def complete(installed, line):
     """What bash offers for the last word of the line."""
-    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _kvmdbg; '
-              'printf "%s\\n" "${COMPREPLY[@]}"; complete -p kvmdbg >/dev/null')
-    file = installed.prefix / "share/bash-completion/completions/kvmdbg"
+    program_name = line.split(" ")[0]
+    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _${1//-/_}; '
+              'printf "%s\\n" "${COMPREPLY[@]}"; complete -p "$1" >/dev/null')
+    file = installed.prefix / "share/bash-completion/completions" / program_name
     return output("bash", "-c", script, "bash", file, *line.split(" "), cwd=HERE).split("\n")[:-1]
 
 
@@ -107,6 +108,26 @@ def other_shells_name_all(installed):
     named = {"--" + name for name in re.findall(r"^complete .* -l ([a-z-]+)", fish, re.M)}
     wanted = set().union(*installed.options.values())
     assert named == wanted, f"fish: {named ^ wanted}"
+
+
+def debug_adapter_is_described(installed):
+    """Its man page and completions against its --help."""
+    adapter = installed.prefix / "bin/kvmdbg-dap"
+    if not adapter.exists():
+        raise Skip("kvmdbg-dap is not built: liblldb was not there")
+    wanted = options_of(output(adapter, "--help"))
+    assert len(wanted) > 8, f"--help was not understood: {wanted}"
+    named = {}
+    named["man page"] = set(re.findall(r"-([a-z-]+) Ar", installed.text("share/man/man1/kvmdbg-dap.1")))
+    named["bash"] = {option[2:] for option in complete(installed, "kvmdbg-dap --")}
+    named["zsh"] = set(re.findall(r"--([a-z-]+)\[", installed.text("share/zsh/site-functions/_kvmdbg-dap"))) | {"help"}
+    named["fish"] = set(re.findall(r" -l ([a-z-]+)", installed.text("share/fish/vendor_completions.d/kvmdbg-dap.fish")))
+    named["man page"] |= {"help", "version"}  # as every program has them
+    for where, found in named.items():
+        assert {"--" + name for name in found} == wanted, f"{where}: {sorted(found)} against {sorted(wanted)}"
+    assert complete(installed, "kvmdbg-dap --role ob") == ["observe"]
+    assert complete(installed, "kvmdbg-dap --framing ") == ["stream", "websocket"]
+    assert complete(installed, "kvmdbg-dap --root cons") == ["consumer"]
 
 
 def fish_completes(installed):
@@ -164,7 +185,7 @@ def consumer_builds(installed):
 
 
 CHECKS = [program, man_page_is_complete, man_page_is_clean, bash_completes, other_shells_name_all,
-          fish_completes, zsh_parses, gdb_plugin_loads, lldb_plugin_loads, consumer_builds]
+          debug_adapter_is_described, fish_completes, zsh_parses, gdb_plugin_loads, lldb_plugin_loads, consumer_builds]
 
 
 def main():

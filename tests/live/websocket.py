@@ -7,10 +7,10 @@ import socket
 import struct
 import time
 
+import frames
 from check import equal, holds
+from frames import BINARY, CLOSE, TEXT  # noqa: F401: cases take them from here
 from machine import Machine
-
-TEXT, BINARY, CLOSE = 1, 2, 8
 
 
 class Door(Machine):
@@ -93,36 +93,17 @@ class WebSocket:
         self.link.close()
 
     def send(self, payload, opcode=BINARY):
-        size = len(payload)
-        if size < 126:
-            length = bytes([0x80 | size])
-        elif size < 0x10000:
-            length = struct.pack(">BH", 0x80 | 126, size)
-        else:
-            length = struct.pack(">BQ", 0x80 | 127, size)
-        mask = os.urandom(4)
-        masked = bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
-        self.link.sendall(bytes([0x80 | opcode]) + length + mask + masked)
+        self.link.sendall(frames.pack(payload, opcode))
 
-    def _take(self, count):
-        while len(self.buffer) < count:
+    def receive(self):
+        """(opcode, payload), or None at the end of the connection."""
+        while not (frame := frames.unpack(self.buffer)):
             more = self.link.recv(65536)
             if not more:
                 return None
             self.buffer += more
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
-        return data
-
-    def receive(self):
-        """(opcode, payload), or None at the end of the connection."""
-        if (head := self._take(2)) is None:
-            return None
-        size = head[1]
-        if size == 126:
-            size, = struct.unpack(">H", self._take(2))
-        elif size == 127:
-            size, = struct.unpack(">Q", self._take(8))
-        return head[0] & 15, self._take(size)
+        opcode, payload, self.buffer = frame
+        return opcode, payload
 
     def closed(self):
         """(code, reason, messages before) of the close frame that ends this."""

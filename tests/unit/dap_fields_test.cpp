@@ -1,8 +1,11 @@
 #include "protocols/dap/message/address.hpp"
 #include "protocols/dap/message/exceptions.hpp"
 #include "protocols/dap/message/message.hpp"
+#include "protocols/dap/message/msrs.hpp"
 
 #include <catch2/catch.hpp>
+
+#include <set>
 
 using namespace kdbg::dap;
 
@@ -67,6 +70,37 @@ TEST_CASE("an envelope is checked before anything runs") {
   CHECK(refusal(R"({"seq":1,"type":"event"})").find("type must be request") != std::string::npos);
   CHECK(refusal(R"({"seq":1,"type":"request","command":"x","arguments":3})").find("arguments") ==
         0);
+}
+
+TEST_CASE("a reference to memory names its address space") {
+  const auto read_ = [](const char* text) { return *parse_reference(text, "r"); };
+  CHECK(read_("0x1000") == kdbg::Address{0x1000});
+  CHECK(read_("v:4096") == kdbg::Address{0x1000});
+  CHECK(read_("p:0x10") == kdbg::Address{0x10, {kdbg::Space::Kind::physical}});
+  CHECK(read_("as:0x5000:0x10") == kdbg::Address{0x10, {kdbg::Space::Kind::root, 0x5000}});
+  for (const char* wrong : {"", "p:", "as:1", "as::1", "as:1:", "x:1", "0x", "-1"}) {
+    CHECK(parse_reference(wrong, "r").error().what.find("r must be an address") == 0);
+  }
+}
+
+TEST_CASE("an offset does not lead round the address space") {
+  const kdbg::Address high{UINT64_MAX - 1};
+  CHECK(moved(high, 1, "o")->value == UINT64_MAX);
+  CHECK(moved(high, 2, "o").error().what.find("o 2 leads from") == 0);
+  CHECK(moved({5}, -5, "o")->value == 0);
+  CHECK(!moved({5}, -6, "o"));
+  CHECK(!moved({5}, INT64_MIN, "o"));
+}
+
+TEST_CASE("MSRs are found by name, and have one name and one number each") {
+  CHECK(find_msr("lstar")->number == 0xc0000082);
+  CHECK(find_msr("pear") == nullptr);
+  std::set<std::string_view> names;
+  std::set<std::uint32_t> numbers;
+  for (const Msr& one : msrs) {
+    CHECK(names.insert(one.name).second);
+    CHECK(numbers.insert(one.number).second);
+  }
 }
 
 TEST_CASE("addresses have at most 64 bits") {

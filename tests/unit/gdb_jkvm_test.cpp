@@ -374,6 +374,9 @@ TEST_CASE("jKvm: subscribers are told what others do") {
   two.ask("c");
   machine.target.stop_now(VcpuId{1}, Stepped{});
   CHECK(one.sent.empty());
+  asked(one, R"(subscribe:{"events":["ended"]})");
+  machine.arbiter.publish(Gone{7});
+  CHECK(one.heard() == R"(Kvm:{"event":"ended","status":7})");
 }
 
 TEST_CASE("jKvm: a notification stands behind the answer, and is framed as one") {
@@ -398,7 +401,7 @@ TEST_CASE("jKvm: help is the schema") {
   GdbClient client(machine);
   const Json help = asked(client, "help");
   CHECK(help["requests"].size() == jkvm::requests.size());
-  CHECK(help["events"].size() == 8);
+  CHECK(help["events"].size() == 9);
   const Json one = asked(client, R"(help:{"name":"walk"})");
   CHECK(one["requests"][0]["arguments"][1] ==
         Json::parse(R"({"name":"address","type":"number","required":true,

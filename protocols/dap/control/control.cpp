@@ -51,13 +51,25 @@ Result<Json> Control::ask(std::string_view name, const Json& arguments) {
   return json;
 }
 
+void Control::post(std::string_view name) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++unheard_;
+  }
+  // a server that is gone is told of by the reader
+  ignore(send(gdb::frame(fmt::format("jKvm.{}", name))));
+}
+
 std::uint64_t Control::kernel_slide() {
-  const auto answer = exchange("qOffsets"); // "Text=…;Data=…;Bss=…"
-  constexpr std::string_view text = "Text=";
+  // "TextSeg=…", where its text is, for one that has moved; "Text=0;…" for all else
+  const auto answer = exchange("qOffsets");
+  constexpr std::string_view text = "TextSeg=";
+  constexpr std::uint64_t linked_at =
+      0xffffffff81000000; // __START_KERNEL, arch/x86/include/asm/page_types.h
   if (!answer || !std::string_view(*answer).starts_with(text)) return 0;
   gdb::Scanner scanner(std::string_view(*answer).substr(text.size()));
-  const auto slide = scanner.hex("slide");
-  return slide ? *slide : 0;
+  const auto place = scanner.hex("the kernel's text");
+  return place ? *place - linked_at : 0;
 }
 
 Result<std::string> Control::description() {
@@ -139,6 +151,10 @@ void Control::take(gdb::Token token) {
     const std::lock_guard lock(mutex_);
     // not before the answer to QStartNoAckMode itself
     if (acks_) ignore(send("+"));
+    if (unheard_ > 0) {
+      --unheard_;
+      return;
+    }
     answer_ = std::move(token.payload);
   }
   changed_.notify_all();

@@ -29,6 +29,10 @@ public:
   /// for ten seconds, else bad_request with its sentence.
   Result<Json> ask(std::string_view name, const Json& arguments = Json::object());
 
+  /// As `ask`, without waiting for the answer, which nobody hears: what is asked next is answered
+  /// after it.
+  void post(std::string_view name);
+
   /// By how much a Linux kernel has moved itself; 0 for what is none, or cannot be told yet.
   std::uint64_t kernel_slide();
   /// gdb's description of the target: registers, their groups and fields, as XML.
@@ -49,6 +53,7 @@ private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<std::string> answer_;
+  std::size_t unheard_ = 0; ///< answers yet to come that nobody waits for
   bool gone_ = false;
   bool acks_ = true; ///< until QStartNoAckMode is answered
   std::thread reader_;

@@ -161,7 +161,7 @@ CodeMode code_mode(Session& session) {
   return (*attributes >> 14 & 1) != 0 ? CodeMode::bits32 : CodeMode::bits16;
 }
 
-std::uint64_t linear_pc(lldb::SBFrame frame) {
+std::uint64_t linear_pc(const lldb::SBFrame& frame) {
   const std::uint64_t pc = frame.GetPC();
   if (pc > UINT32_MAX) return pc;
   const auto efer = frame.GetFrameID() == 0 ? register_number(frame, "efer") : std::nullopt;

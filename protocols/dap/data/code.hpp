@@ -21,7 +21,7 @@ struct Instructions {
 enum class CodeMode : std::uint8_t { native, bits32, bits16 };
 CodeMode code_mode(Session& session);
 /// Where a frame's code is fetched: pc, and the code segment's base where that counts.
-std::uint64_t linear_pc(lldb::SBFrame frame);
+std::uint64_t linear_pc(const lldb::SBFrame& frame);
 
 /// All of `bytes`, which lie at `at`. The lines point into them.
 std::vector<CodeLine> decode(Session& session, CodeMode mode, std::uint64_t at, ByteView bytes);
@@ -35,6 +35,9 @@ code_from(Session& session, CodeMode mode, const Address& at, std::size_t count)
 /// Exactly `count` lines, the last of which ends at `end`; fillers first where there is no more.
 Result<Instructions>
 code_before(Session& session, CodeMode mode, const Address& end, std::size_t count);
+
+/// Functions that the rest of the frame's line calls by name, in order, each once.
+Result<std::vector<std::string>> callees_of_line(Session& session, const lldb::SBFrame& frame);
 
 /// A listing that a client may ask for by number: the function around `pc`, or, where no symbol
 /// tells of one, what follows it.

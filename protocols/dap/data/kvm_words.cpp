@@ -1,7 +1,7 @@
 #include "protocols/dap/data/kvm_words.hpp"
 
 #include "adapter/columns.hpp"
-#include "protocols/dap/data/reference.hpp"
+#include "protocols/dap/message/address.hpp"
 
 #include <array>
 
@@ -89,6 +89,7 @@ std::string render(const Json& answer) {
 
 std::string help() {
   std::vector<Words> lines;
+  lines.reserve(words.size());
   for (const KvmWord& one : words) {
     lines.push_back({fmt::format("kvm {}", one.word), std::string(one.meaning)});
   }

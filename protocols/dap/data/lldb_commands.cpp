@@ -1,8 +1,8 @@
 #include "protocols/dap/data/lldb_commands.hpp"
 
 #include "protocols/dap/data/expressions.hpp"
-#include "protocols/dap/data/reference.hpp"
 #include "protocols/dap/data/values.hpp"
+#include "protocols/dap/message/address.hpp"
 
 #include <lldb/API/SBCommandInterpreter.h>
 #include <lldb/API/SBCommandReturnObject.h>
@@ -117,7 +117,8 @@ bool is_lldb_command(Session& session, std::string_view line) {
   return known && !is_variable(session, words);
 }
 
-Result<std::string> run_lldb_command(Session& session, lldb::SBFrame frame, std::string_view line) {
+Result<std::string>
+run_lldb_command(Session& session, const lldb::SBFrame& frame, std::string_view line) {
   const auto words = split(line);
   if (words.empty()) return Error{Code::bad_request, "a command is missing"};
   const Allowed* const command = find_allowed(words);

@@ -8,7 +8,8 @@ namespace kdbg::dap {
 /// Whether a line is meant as one of LLDB's commands, allowed or not.
 bool is_lldb_command(Session& session, std::string_view line);
 /// Runs it, when it is one of those that are allowed, with options that are. bad_request otherwise.
-Result<std::string> run_lldb_command(Session& session, lldb::SBFrame frame, std::string_view line);
+Result<std::string>
+run_lldb_command(Session& session, const lldb::SBFrame& frame, std::string_view line);
 /// The first words of those that are allowed and begin with `start`.
 std::vector<std::string> lldb_commands(std::string_view start);
 

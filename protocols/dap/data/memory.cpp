@@ -1,6 +1,6 @@
 #include "protocols/dap/data/memory.hpp"
 
-#include "protocols/dap/data/reference.hpp"
+#include "protocols/dap/message/address.hpp"
 
 #include <charconv>
 

@@ -1,6 +1,7 @@
 #include "protocols/dap/data/registers.hpp"
 
-#include "protocols/dap/data/reference.hpp"
+#include "protocols/dap/message/address.hpp"
+#include "protocols/dap/message/msrs.hpp"
 
 namespace kdbg::dap {
 namespace {
@@ -67,6 +68,42 @@ list_group_of(Session& session, const RegisterTable& table, const VariableGroup&
   return all;
 }
 
+Variable describe_msr(const Msr& msr, const Json& answer) {
+  Variable made;
+  made.name = msr.name;
+  made.value = answer.value("value", "");
+  return made;
+}
+
+/// Asked of the server, one by one: LLDB would read some as often as it likes, and keep others.
+Result<Json> ask_msr(Session& session, const VariableGroup& group, const Msr& msr, Json more = {}) {
+  more["number"] = msr.number;
+  more["vcpu"] = group.frame.thread - 1;
+  return session.control->ask("msr", more);
+}
+
+Result<std::vector<Variable>> list_msrs(Session& session, const VariableGroup& group) {
+  std::vector<Variable> all;
+  for (const Msr& msr : msrs) {
+    const auto answer = ask_msr(session, group, msr);
+    if (!answer && answer.error().code == Code::closed) return answer.error();
+    if (answer) all.push_back(describe_msr(msr, *answer)); // else this processor has none
+  }
+  return all;
+}
+
+Result<Variable> set_msr(Session& session,
+                         const VariableGroup& group,
+                         const std::string& name,
+                         const std::string& text) {
+  const Msr* const msr = find_msr(name);
+  if (!msr) return Error{Code::bad_request, fmt::format("name {} is no MSR that has one", name)};
+  const auto value = parse_number(text);
+  if (!value) return Error{Code::bad_request, fmt::format("value {} is no number", text)};
+  return describe_msr(
+      *msr, TRY(ask_msr(session, group, *msr, {{"value", fmt::format("{:#x}", *value)}})));
+}
+
 Variable describe_field(const RegisterField& field, std::uint64_t whole) {
   Variable made;
   made.name = field.name;
@@ -116,6 +153,7 @@ Result<const RegisterTable*> register_table(Session& session) {
 }
 
 Result<std::vector<Variable>> list_registers(Session& session, const VariableGroup& group) {
+  if (group.kind == Kind::msrs) return list_msrs(session, group);
   const RegisterTable* const table = TRY(register_table(session));
   if (group.kind == Kind::register_groups) return list_groups(session, *table, group);
   if (group.kind == Kind::registers) return list_group_of(session, *table, group);
@@ -132,6 +170,7 @@ Result<Variable> set_register(Session& session,
                               const VariableGroup& group,
                               const std::string& name,
                               const std::string& text) {
+  if (group.kind == Kind::msrs) return set_msr(session, group, name, text);
   const RegisterTable* const table = TRY(register_table(session));
   const bool field = group.kind == Kind::fields;
   const RegisterEntry* const entry = table->find(field ? group.name : name);

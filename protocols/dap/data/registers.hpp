@@ -7,10 +7,10 @@ namespace kdbg::dap {
 /// The table, asked for once in a session.
 Result<const RegisterTable*> register_table(Session& session);
 
-/// Of a group of kind register_groups, registers or fields. Reads what it lists, no more.
+/// Of a group of kind register_groups, registers, fields or msrs. Reads what it lists, no more.
 Result<std::vector<Variable>> list_registers(Session& session, const VariableGroup& group);
 
-/// Of a group of kind registers or fields: the new text of the variable.
+/// Of a group of kind registers, fields or msrs: the new text of the variable.
 Result<Variable> set_register(Session& session,
                               const VariableGroup& group,
                               const std::string& name,

@@ -106,8 +106,9 @@ lldb::SBValue child_named(lldb::SBValue parent, const std::string& name) {
   lldb::SBValue member = parent.GetChildMemberWithName(name.c_str());
   // of a pointer to a number the one child is named *p
   const bool only = !member.IsValid() && parent.GetNumChildren(2) == 1;
-  if (only && text_of(parent.GetChildAtIndex(0).GetName()) == name)
+  if (only && text_of(parent.GetChildAtIndex(0).GetName()) == name) {
     return parent.GetChildAtIndex(0);
+  }
   return member;
 }
 
@@ -157,7 +158,7 @@ Variable describe_value(Session& session, const FrameRef& frame, lldb::SBValue g
   return made;
 }
 
-std::string whole_text(Session& session, lldb::SBValue given) {
+std::string whole_text(Session& session, const lldb::SBValue& given) {
   lldb::SBValue value = fresh(session, given);
   if (!value.MightHaveChildren()) return shown(value, false);
   constexpr const char* limits[] = {"target.max-children-count",

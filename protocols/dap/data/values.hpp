@@ -29,7 +29,7 @@ std::optional<std::uint64_t> address_of(lldb::SBValue value);
 
 Variable describe_value(Session& session, const FrameRef& frame, lldb::SBValue value, bool hex);
 /// As much of it as there is, its members and elements too.
-std::string whole_text(Session& session, lldb::SBValue value);
+std::string whole_text(Session& session, const lldb::SBValue& value);
 
 /// Which of a group's variables: `count` from `start` on; all with a count of 0.
 struct Page {

@@ -1,7 +1,8 @@
 #include "protocols/dap/message/exceptions.hpp"
 
+#include "protocols/dap/message/address.hpp"
+
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 
 namespace kdbg::dap {
@@ -31,14 +32,8 @@ constexpr CpuException table[] = {
 std::optional<std::uint64_t> number_after(std::string_view text, std::string_view key) {
   const std::size_t at = text.find(key);
   if (at == text.npos) return {};
-  std::string_view digits = text.substr(at + key.size());
-  const bool hex = digits.starts_with("0x");
-  if (hex) digits.remove_prefix(2);
-  std::uint64_t value = 0;
-  const auto read =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value, hex ? 16 : 10);
-  if (read.ec != std::errc{}) return {};
-  return value;
+  text.remove_prefix(at + key.size());
+  return parse_number(text.substr(0, text.find_first_of(", ")));
 }
 
 std::string describe_page_fault(std::uint64_t code) {

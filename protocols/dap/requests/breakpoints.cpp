@@ -1,4 +1,5 @@
 /// Points: setBreakpoints, setFunctionBreakpoints, setInstructionBreakpoints, breakpointLocations.
+#include "protocols/dap/requests/breakpoint_args.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
 #include <lldb/API/SBCompileUnit.h>
@@ -32,11 +33,7 @@ Result<PointWish> wish_of(Session& session, PointKind kind, const Extras& extras
   wish.hits = extras.hits.value_or("");
   wish.log = extras.log.value_or("");
   wish.mode = extras.mode.value_or(session.arguments.breakpoint_mode);
-  if (!wish.hits.empty()) {
-    if (const auto parsed = parse_hits(wish.hits); !parsed) {
-      return Error{Code::bad_request, "hitCondition: " + parsed.error().what};
-    }
-  }
+  TRY(check_hits(wish.hits));
   if (!wish.mode.empty() && wish.mode != "software" && wish.mode != "hardware") {
     return Error{Code::bad_request,
                  fmt::format("mode must be software or hardware, not {}", wish.mode)};
@@ -102,12 +99,7 @@ struct SetFunctionBreakpoints {
                             extra_fields<Extras>());
     }
   };
-  struct Args {
-    std::vector<Breakpoint> breakpoints;
-    static constexpr auto fields() {
-      return std::tuple{required("breakpoints", &Args::breakpoints)};
-    }
-  };
+  using Args = BreakpointList<Breakpoint>;
   using Body = Json;
   static void declare(Json& capabilities) { capabilities["supportsFunctionBreakpoints"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
@@ -131,20 +123,24 @@ struct SetInstructionBreakpoints {
                             extra_fields<Extras>());
     }
   };
-  struct Args {
-    std::vector<Breakpoint> breakpoints;
-    static constexpr auto fields() {
-      return std::tuple{required("breakpoints", &Args::breakpoints)};
-    }
-  };
+  using Args = BreakpointList<Breakpoint>;
   using Body = Json;
   static void declare(Json& capabilities) { capabilities["supportsInstructionBreakpoints"] = true; }
+  static Result<std::uint64_t> place_of(const Breakpoint& one) {
+    const Address base = TRY(parse_reference(one.reference, "instructionReference"));
+    if (base.space.kind != Space::Kind::current) {
+      return Error{Code::unsupported,
+                   fmt::format("instructionReference {}: breakpoints are at virtual addresses; "
+                               "kvmdbg/insert has the others",
+                               one.reference)};
+    }
+    return TRY(moved(base, one.offset, "offset")).value;
+  }
   static Result<Body> run(Session& session, const Args& args) {
     std::vector<PointWish> wishes;
     for (const Breakpoint& one : args.breakpoints) {
       PointWish wish = TRY(wish_of(session, PointKind::instruction, one));
-      wish.address = TRY(parse_address(one.reference, "instructionReference")) +
-                     static_cast<std::uint64_t>(one.offset);
+      wish.address = TRY(place_of(one));
       wishes.push_back(std::move(wish));
     }
     return Json{{"breakpoints", session.points->replace(PointKind::instruction, "", wishes)}};

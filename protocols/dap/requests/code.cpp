@@ -1,7 +1,7 @@
 /// Code: disassemble.
 #include "protocols/dap/data/code.hpp"
 
-#include "protocols/dap/data/reference.hpp"
+#include "protocols/dap/message/address.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
 #include <lldb/API/SBFileSpec.h>

@@ -1,5 +1,7 @@
 /// Points on data: dataBreakpointInfo, setDataBreakpoints.
+#include "protocols/dap/data/expressions.hpp"
 #include "protocols/dap/data/values.hpp"
+#include "protocols/dap/requests/breakpoint_args.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
 #include <lldb/API/SBType.h>
@@ -58,8 +60,6 @@ struct DataBreakpointInfo {
       lldb::SBValue value = TRY(session.variable(*args.group, args.name));
       address = address_of(value).value_or(LLDB_INVALID_ADDRESS);
       size = value.GetByteSize();
-    } else if (args.name.starts_with('$')) {
-      return no_data(fmt::format("{} is a register", args.name));
     } else if (lldb::SBValue global = session.target.FindFirstGlobalVariable(args.name.c_str());
                global.IsValid() && global.GetLoadAddress() != LLDB_INVALID_ADDRESS) {
       address = global.GetLoadAddress(); // also where its page is not mapped yet
@@ -67,10 +67,9 @@ struct DataBreakpointInfo {
     } else {
       lldb::SBFrame frame = args.frame ? TRY(session.frame(*args.frame)) : session.selected_frame();
       const std::string pointer = fmt::format("&({})", args.name);
-      lldb::SBValue value = frame.EvaluateExpression(pointer.c_str(), quiet_evaluation());
-      if (value.GetError().Success()) {
-        address = value.GetValueAsUnsigned(LLDB_INVALID_ADDRESS);
-        size = value.GetType().GetPointeeType().GetByteSize();
+      if (auto value = evaluate_in(frame, pointer)) {
+        address = value->GetValueAsUnsigned(LLDB_INVALID_ADDRESS);
+        size = value->GetType().GetPointeeType().GetByteSize();
       }
     }
     if (address == LLDB_INVALID_ADDRESS)
@@ -90,12 +89,7 @@ struct SetDataBreakpoints {
                         optional("condition", &B::condition), optional("hitCondition", &B::hits)};
     }
   };
-  struct Args {
-    std::vector<Breakpoint> breakpoints;
-    static constexpr auto fields() {
-      return std::tuple{required("breakpoints", &Args::breakpoints)};
-    }
-  };
+  using Args = BreakpointList<Breakpoint>;
   using Body = Json;
   static Result<PointWish> wish_of(const Breakpoint& one) {
     const std::size_t slash = one.id.find('/');
@@ -110,11 +104,7 @@ struct SetDataBreakpoints {
       return Error{Code::unsupported,
                    fmt::format("accessType must be write or readWrite, not {}", one.access)};
     }
-    if (!one.hits.empty()) {
-      if (const auto parsed = parse_hits(one.hits); !parsed) {
-        return Error{Code::bad_request, "hitCondition: " + parsed.error().what};
-      }
-    }
+    TRY(check_hits(one.hits));
     PointWish wish;
     wish.kind = PointKind::data;
     wish.address = *address;

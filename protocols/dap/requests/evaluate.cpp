@@ -4,6 +4,7 @@
 #include "protocols/dap/data/lldb_commands.hpp"
 #include "protocols/dap/data/memory.hpp"
 #include "protocols/dap/data/registers.hpp"
+#include "protocols/dap/requests/expression_args.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
 #include <array>
@@ -20,14 +21,11 @@ std::optional<std::string> after_word(const std::string& text, std::string_view 
 
 struct Evaluate {
   static constexpr std::string_view command = "evaluate";
-  struct Args {
-    std::string expression, context;
-    std::optional<std::int32_t> frame;
-    ValueFormat format;
+  struct Args : ExpressionArgs {
+    std::string context;
     static constexpr auto fields() {
-      return std::tuple{required("expression", &Args::expression),
-                        optional("context", &Args::context), optional("frameId", &Args::frame),
-                        optional("format", &Args::format)};
+      return std::tuple_cat(ExpressionArgs::fields(),
+                            std::tuple{optional("context", &Args::context)});
     }
   };
   struct Body {
@@ -59,14 +57,6 @@ struct Evaluate {
   static void after_reply(Session& session) { tell_written(session); }
 
 private:
-  static Result<lldb::SBFrame> frame_of(Session& session, const Args& args) {
-    TRY(session.stopped());
-    if (args.frame) return session.frame(*args.frame);
-    lldb::SBFrame frame = session.selected_frame();
-    if (frame.IsValid()) return frame;
-    return Error{Code::bad_request, "frameId is missing: no thread has a frame"};
-  }
-
   static Result<Body> value(Session& session, const Args& args, const std::string& expression) {
     lldb::SBFrame frame = TRY(frame_of(session, args));
     if (expression.empty()) return Error{Code::bad_request, "expression is empty"};

@@ -1,7 +1,7 @@
 /// Memory: readMemory, writeMemory.
 #include "protocols/dap/data/memory.hpp"
 
-#include "protocols/dap/data/reference.hpp"
+#include "protocols/dap/message/address.hpp"
 #include "protocols/dap/message/base64.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 

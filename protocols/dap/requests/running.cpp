@@ -1,4 +1,5 @@
-/// Moving the guest: continue, next, stepIn, stepOut, pause.
+/// Moving the guest: continue, next, stepIn, stepOut, pause, stepInTargets.
+#include "protocols/dap/data/code.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
 namespace kdbg::dap {
@@ -26,9 +27,16 @@ struct Continue {
       return std::tuple{required("allThreadsContinued", &Body::all)};
     }
   };
-  static Result<Body> run(Session& session, const Args&) {
-    TRY(session.drive([&] { return moved(session.process.Continue()); }));
-    return Body{};
+  static void declare(Json& capabilities) {
+    capabilities["supportsSingleThreadExecutionRequests"] = true;
+  }
+  static Result<Body> run(Session& session, const Args& args) {
+    lldb::SBThread thread = TRY(session.thread(args.thread));
+    TRY(session.drive([&] {
+      if (args.single) session.hold_others(thread);
+      return moved(session.process.Continue());
+    }));
+    return Body{!args.single};
   }
 };
 
@@ -36,10 +44,11 @@ struct StepArgs {
   std::int32_t thread = 0;
   bool single = false;
   std::string granularity = "statement";
+  std::optional<std::int32_t> target; ///< of stepIn
   static constexpr auto fields() {
-    return std::tuple{required("threadId", &StepArgs::thread),
-                      optional("singleThread", &StepArgs::single),
-                      optional("granularity", &StepArgs::granularity)};
+    return std::tuple{
+        required("threadId", &StepArgs::thread), optional("singleThread", &StepArgs::single),
+        optional("granularity", &StepArgs::granularity), optional("targetId", &StepArgs::target)};
   }
 };
 
@@ -49,7 +58,9 @@ lldb::RunMode others(const StepArgs& args) {
 
 enum class Way : std::uint8_t { over, into, out };
 
-lldb::SBError step(lldb::SBThread& thread, Way way, const StepArgs& args) {
+/// `callee`: the one function to step into; empty for any.
+lldb::SBError
+step(lldb::SBThread& thread, Way way, const StepArgs& args, const std::string& callee) {
   lldb::SBError error;
   if (way == Way::out) {
     thread.StepOut(error);
@@ -58,7 +69,8 @@ lldb::SBError step(lldb::SBThread& thread, Way way, const StepArgs& args) {
   } else if (way == Way::over) {
     thread.StepOver(others(args), error);
   } else {
-    thread.StepInto(nullptr, LLDB_INVALID_LINE_NUMBER, error, others(args));
+    thread.StepInto(callee.empty() ? nullptr : callee.c_str(), LLDB_INVALID_LINE_NUMBER, error,
+                    others(args));
   }
   return error;
 }
@@ -73,8 +85,36 @@ struct Step {
   static void declare(Json& capabilities) { capabilities["supportsSteppingGranularity"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
     lldb::SBThread thread = TRY(session.thread(args.thread));
-    TRY(session.drive([&] { return moved(step(thread, way, args)); }));
+    std::string callee;
+    if (way == Way::into && args.target) {
+      callee = *TRY(session.callees.find(*args.target, "targetId"));
+    }
+    TRY(session.drive([&] {
+      if (args.single) session.hold_others(thread);
+      return moved(step(thread, way, args, callee));
+    }));
     return Nothing{};
+  }
+};
+
+struct StepInTargets {
+  static constexpr std::string_view command = "stepInTargets";
+  struct Args {
+    std::int32_t frame = 0;
+    static constexpr auto fields() { return std::tuple{required("frameId", &Args::frame)}; }
+  };
+  using Body = Json;
+  static void declare(Json& capabilities) { capabilities["supportsStepInTargetsRequest"] = true; }
+  static Result<Body> run(Session& session, const Args& args) {
+    lldb::SBFrame frame = TRY(session.frame(args.frame));
+    Json targets = Json::array();
+    if (frame.GetFrameID() != 0) return Json{{"targets", targets}}; // it is in a call already
+    for (std::string& name : TRY(callees_of_line(session, frame))) {
+      Json target = {{"label", name}};
+      target["id"] = session.callees.add(std::move(name));
+      targets.push_back(std::move(target));
+    }
+    return Json{{"targets", std::move(targets)}};
   }
 };
 
@@ -94,9 +134,9 @@ struct Pause {
 } // namespace
 
 std::span<const RequestRow> running_requests() {
-  static constexpr RequestRow rows[] = {row<Continue>(), row<Step<Way::over>>(),
+  static constexpr RequestRow rows[] = {row<Continue>(),        row<Step<Way::over>>(),
                                         row<Step<Way::into>>(), row<Step<Way::out>>(),
-                                        row<Pause>()};
+                                        row<Pause>(),           row<StepInTargets>()};
   return rows;
 }
 

@@ -1,4 +1,4 @@
-/// Files: source, modules, loadedSources.
+/// Files: source, modules, loadedSources, kvmdbg/symbols.
 #include "protocols/dap/data/code.hpp"
 #include "protocols/dap/data/files.hpp"
 #include "protocols/dap/data/values.hpp"
@@ -146,10 +146,22 @@ struct LoadedSources {
   }
 };
 
+/// Symbols that come later, or lie elsewhere than was thought: arguments as those of `symbols`.
+struct Symbols {
+  static constexpr std::string_view command = "kvmdbg/symbols";
+  using Args = SymbolFile;
+  using Body = Nothing;
+  static Result<Body> run(Session& session, const Args& args) {
+    TRY(session.add_symbols(args));
+    return Nothing{};
+  }
+};
+
 } // namespace
 
 std::span<const RequestRow> source_requests() {
-  static constexpr RequestRow rows[] = {row<Source>(), row<Modules>(), row<LoadedSources>()};
+  static constexpr RequestRow rows[] = {row<Source>(), row<Modules>(), row<LoadedSources>(),
+                                        row<Symbols>()};
   return rows;
 }
 

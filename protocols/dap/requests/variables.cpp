@@ -2,6 +2,7 @@
 #include "protocols/dap/data/expressions.hpp"
 #include "protocols/dap/data/memory.hpp"
 #include "protocols/dap/data/registers.hpp"
+#include "protocols/dap/requests/expression_args.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
 #include <lldb/API/SBType.h>
@@ -51,8 +52,12 @@ struct Scopes {
     add("Locals", "locals", false, {Kind::locals, frame});
     add("Globals", nullptr, true, {Kind::globals, frame});
     add("Registers", "registers", false, {Kind::register_groups, frame});
-    // read one by one, and some cannot be read as often as one likes
-    add(msr_group, "registers", true, {Kind::registers, frame, std::string(msr_group)});
+    const auto table = register_table(session);
+    const auto groups = table ? (*table)->groups() : std::vector<std::string>{};
+    if (std::find(groups.begin(), groups.end(), msr_group) == groups.end()) {
+      return Json{{"scopes", scopes}};
+    }
+    add(msr_group, "registers", true, {Kind::msrs, frame});
     return Json{{"scopes", scopes}};
   }
 };
@@ -129,7 +134,7 @@ struct SetVariable {
   static Result<Body> run(Session& session, const Args& args) {
     TRY(session.stopped());
     const VariableGroup group = *TRY(session.groups.find(args.reference, "variablesReference"));
-    if (group.kind == Kind::registers || group.kind == Kind::fields) {
+    if (group.kind == Kind::registers || group.kind == Kind::fields || group.kind == Kind::msrs) {
       return as_value(TRY(set_register(session, group, args.name, args.value)));
     }
     lldb::SBValue value = TRY(find_in_group(session, group, args.name));
@@ -159,20 +164,16 @@ find_lvalue(Session& session, lldb::SBFrame frame, const std::string& expression
 
 struct SetExpression {
   static constexpr std::string_view command = "setExpression";
-  struct Args {
-    std::string expression, value;
-    std::optional<std::int32_t> frame;
-    ValueFormat format;
+  struct Args : ExpressionArgs {
+    std::string value;
     static constexpr auto fields() {
-      return std::tuple{required("expression", &Args::expression), required("value", &Args::value),
-                        optional("frameId", &Args::frame), optional("format", &Args::format)};
+      return std::tuple_cat(ExpressionArgs::fields(), std::tuple{required("value", &Args::value)});
     }
   };
   using Body = Json;
   static void declare(Json& capabilities) { capabilities["supportsSetExpression"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
-    TRY(session.stopped());
-    lldb::SBFrame frame = args.frame ? TRY(session.frame(*args.frame)) : session.selected_frame();
+    lldb::SBFrame frame = TRY(frame_of(session, args));
     const FrameRef place{frame.GetThread().GetThreadID(), frame.GetFrameID()};
     lldb::SBValue value = TRY(find_lvalue(session, frame, args.expression));
     const bool in_register = value.GetValueType() == lldb::eValueTypeRegister;

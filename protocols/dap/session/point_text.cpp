@@ -1,6 +1,7 @@
 #include "protocols/dap/session/point_text.hpp"
 
-#include <lldb/API/SBError.h>
+#include "protocols/dap/data/expressions.hpp"
+
 #include <lldb/API/SBValue.h>
 
 #include <fmt/format.h>
@@ -41,12 +42,11 @@ void for_parts(std::string_view message, Text&& text, Expression&& expression) {
   }
 }
 
-std::string value_of(std::string_view expression, lldb::SBFrame frame) {
-  lldb::SBValue value =
-      frame.EvaluateExpression(std::string(expression).c_str(), quiet_evaluation());
-  if (value.GetError().Fail()) return fmt::format("<{}>", value.GetError().GetCString());
-  const char* const summary = value.GetSummary();
-  const char* const plain = value.GetValue();
+std::string value_of(std::string_view expression, const lldb::SBFrame& frame) {
+  auto value = evaluate_in(frame, std::string(expression));
+  if (!value) return fmt::format("<{}>", value.error().what);
+  const char* const summary = value->GetSummary();
+  const char* const plain = value->GetValue();
   return summary ? summary : plain ? plain : "?";
 }
 
@@ -58,15 +58,6 @@ std::set<std::string> bare_names(std::string_view condition, std::string_view lo
   for_parts(
       log, [](std::string_view) {}, [&](std::string_view one) { add_names(one, names); });
   return names;
-}
-
-lldb::SBExpressionOptions quiet_evaluation() {
-  lldb::SBExpressionOptions options;
-  options.SetAllowJIT(false);
-  options.SetTryAllThreads(false);
-  options.SetIgnoreBreakpoints(true);
-  options.SetUnwindOnError(true);
-  return options;
 }
 
 std::string log_line(std::string_view message, lldb::SBFrame frame) {

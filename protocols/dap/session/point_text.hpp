@@ -2,7 +2,6 @@
 /// Conditions and log messages as text, and by LLDB where the engine cannot know what they name.
 #include "adapter/rule.hpp"
 
-#include <lldb/API/SBExpressionOptions.h>
 #include <lldb/API/SBFrame.h>
 
 #include <set>
@@ -13,8 +12,6 @@ namespace kdbg::dap {
 /// The names in a condition and in the braces of a log message that are not written as registers
 /// ($rax).
 std::set<std::string> bare_names(std::string_view condition, std::string_view log);
-/// No code of the guest's runs, and no other thread moves.
-lldb::SBExpressionOptions quiet_evaluation();
 /// `message` with each {expression} replaced by its value; by the complaint where it has none.
 std::string log_line(std::string_view message, lldb::SBFrame frame);
 

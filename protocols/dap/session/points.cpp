@@ -1,5 +1,6 @@
 #include "protocols/dap/session/points.hpp"
 
+#include "protocols/dap/data/expressions.hpp"
 #include "protocols/dap/session/point_text.hpp"
 
 #include <lldb/API/SBAddress.h>
@@ -29,10 +30,11 @@ Json Points::replace(PointKind kind,
   for (auto one = points_.begin(); one != points_.end();) {
     const PointWish& wish = one->second.wish;
     const bool gone = wish.kind == kind && (kind != PointKind::source || wish.place == place);
-    if (gone)
+    if (gone) {
       before.insert(points_.extract(one++));
-    else
+    } else {
       ++one;
+    }
   }
   std::vector<std::int32_t> order;
   std::vector<PointWish> made;
@@ -215,6 +217,16 @@ Points::Hit Points::at(std::uint64_t address) const {
   return hit;
 }
 
+std::int32_t Points::id_of(std::string_view kind, std::uint64_t address) const {
+  for (const auto& [id, point] : points_) {
+    const bool here = std::any_of(point.sites.begin(), point.sites.end(), [&](const Site& site) {
+      return site.kind == kind && site.address == address;
+    });
+    if (here) return id;
+  }
+  return 0;
+}
+
 bool Points::let_pass(lldb::SBThread thread) {
   lldb::SBFrame frame = thread.GetFrameAtIndex(0);
   const Hit hit = at(frame.GetPC());
@@ -227,17 +239,16 @@ bool Points::let_pass(lldb::SBThread thread) {
 }
 
 /// A condition that cannot be evaluated stops: better once too often than never.
-bool Points::passes(Point& point, lldb::SBFrame frame) {
+bool Points::passes(Point& point, const lldb::SBFrame& frame) {
   if (!point.ours) return false;
   if (!point.wish.condition.empty()) {
-    lldb::SBValue value =
-        frame.EvaluateExpression(point.wish.condition.c_str(), quiet_evaluation());
-    if (value.GetError().Fail()) {
+    auto value = evaluate_in(frame, point.wish.condition);
+    if (!value) {
       client_.print("important", fmt::format("condition \"{}\": {}\n", point.wish.condition,
-                                             value.GetError().GetCString()));
+                                             value.error().what));
       return false;
     }
-    if (value.GetValueAsUnsigned() == 0) return true;
+    if (value->GetValueAsUnsigned() == 0) return true;
   }
   ++point.held;
   auto hits = parse_hits(point.wish.hits.empty() ? ">0" : point.wish.hits);

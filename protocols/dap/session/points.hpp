@@ -32,7 +32,7 @@ struct PointWish {
 
 class Points {
 public:
-  Points(Client& client, Control& control, lldb::SBTarget places)
+  Points(Client& client, Control& control, const lldb::SBTarget& places)
       : client_(client), control_(control), places_(places) {}
 
   /// Replaces all wishes of `kind` (of sources: at `place`). The bodies of the response, in order.
@@ -46,6 +46,8 @@ public:
     PointKind kind = PointKind::source;
   };
   Hit at(std::uint64_t address) const;
+  /// The point that the engine has of this kind (docs/jkvm.md) at this virtual address; 0 for none.
+  std::int32_t id_of(std::string_view kind, std::uint64_t address) const;
   /// Whether every point at this thread's pc says that the hit is none, or only logs.
   bool let_pass(lldb::SBThread thread);
   void on_log(const Json& event);
@@ -77,7 +79,7 @@ private:
   bool needs_symbols(const PointWish& wish, std::uint64_t address);
   Json describe(const Point& point);
   void describe_place(const Point& point, Json& body);
-  bool passes(Point& point, lldb::SBFrame frame);
+  bool passes(Point& point, const lldb::SBFrame& frame);
 
   Client& client_;
   Control& control_;

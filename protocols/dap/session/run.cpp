@@ -20,15 +20,30 @@ Status Session::drive(const std::function<Status()>& move, std::function<bool()>
   forget_handles();
   latest_stop_ = nullptr;
   driving_ = lldb_moves_ = running_ = moved_ = true;
-  const Status moved = move();
+  Status moved = move();
   if (moved) {
     then_ = std::move(then);
     return Done{};
   }
   driving_ = lldb_moves_ = running_ = false;
+  release_others();
   if (stale) forget_memory();
   ignore(control->ask("rest"));
   return moved;
+}
+
+void Session::hold_others(const lldb::SBThread& thread) {
+  for (std::uint32_t i = 0; i < process.GetNumThreads(); ++i) {
+    lldb::SBThread other = process.GetThreadAtIndex(i);
+    if (other.GetThreadID() != thread.GetThreadID()) other.Suspend();
+  }
+}
+
+void Session::release_others() {
+  for (std::uint32_t i = 0; i < process.GetNumThreads(); ++i) {
+    lldb::SBThread thread = process.GetThreadAtIndex(i);
+    if (thread.IsSuspended()) thread.Resume();
+  }
 }
 
 Status Session::take_drive() {
@@ -60,12 +75,21 @@ void Session::on_process_event(const lldb::SBEvent& event) {
     on_lldb_stopped();
     break;
   case lldb::eStateExited:
+    on_lldb_exited();
+    break;
   case lldb::eStateDetached:
     on_server_left("the server has ended LLDB's connection");
     break;
   default:
     break;
   }
+}
+
+/// The guest has ended, or the connection has been lost: of that LLDB has a description.
+void Session::on_lldb_exited() {
+  const char* const lost = process.GetExitDescription();
+  if (!status_ && (!lost || !*lost)) status_ = process.GetExitStatus();
+  on_server_left("the server has ended LLDB's connection");
 }
 
 void Session::on_lldb_stopped() {
@@ -83,9 +107,10 @@ void Session::on_lldb_stopped() {
   }
   driving_ = false;
   running_ = false;
+  release_others();
   const auto then = std::exchange(then_, {});
   if (then && then()) return;
-  ignore(control->ask("rest"));
+  control->post("rest");
   tell_own_stop();
 }
 
@@ -97,6 +122,7 @@ void Session::on_news(const Json& event) {
   if (name == "resumed") on_resumed(event);
   if (name == "log") points->on_log(event);
   if (name == "memory-changed") on_memory_changed(*this, event);
+  if (name == "ended") status_ = event.value("status", 0) & 0xff;
   if (name == "console") client.print("stdout", event.value("text", ""));
 }
 
@@ -132,8 +158,9 @@ void Session::follow() {
 
 void Session::on_server_left(const std::string& why) {
   if (phase == Phase::over || phase == Phase::fresh) return;
-  client.print("important", why + "\n");
-  const auto code = guest_ ? guest_->ended() : std::nullopt;
+  const auto code = status_ || !guest_ ? status_ : guest_->ended();
+  client.print("important",
+               code ? fmt::format("the guest has ended with status {}\n", *code) : why + "\n");
   if (code) client.tell("exited", {{"exitCode", *code}});
   client.tell("terminated");
   phase = Phase::over;
@@ -204,6 +231,7 @@ void Session::forget_handles() {
   frames.clear();
   groups.clear();
   places.clear();
+  callees.clear();
   set_memory_cache(true);
 }
 
@@ -234,6 +262,11 @@ Status Session::tell_present_stop() {
 }
 
 void Session::tell_own_stop() {
+  if (latest_stop_.is_null()) { // LLDB has heard of it first
+    auto told = control->ask("stops", {{"count", 1}});
+    if (told && !told->at("stops").empty()) latest_stop_ = told->at("stops").back();
+  }
+  follow_kernel(latest_stop_);
   lldb::SBThread thread = thread_to_look_at(process);
   process.SetSelectedThread(thread);
   Json body = stopped_body(thread, std::exchange(pausing_, false), latest_stop_);
@@ -245,6 +278,7 @@ void Session::tell_own_stop() {
 }
 
 void Session::tell_others_stop(const Json& event) {
+  follow_kernel(event);
   Json body = stopped_body(event, std::exchange(pausing_, false));
   client.tell("stopped", with_hits(std::move(body), hit_address(event)));
   tell_memory_changed(*this);

@@ -87,7 +87,8 @@ Status Session::open_connections() {
   if (inherited_.observe) hello["role"] = "observe";
   const Json told = TRY(control->ask("hello", hello));
   TRY(make_follower(lldb_socket_, told.value("pairing", "")));
-  const Json events = {"stopped", "resumed", "memory-changed", "points-changed", "console", "log"};
+  const Json events = {"stopped", "resumed", "memory-changed", "points-changed",
+                       "console", "log",     "ended"};
   TRY(control->ask("subscribe", {{"events", events}}));
   return Done{};
 }
@@ -165,6 +166,7 @@ Status Session::restart() {
 
 Status Session::start_anew() {
   TRY(control->ask("reset"));
+  kernel_placed_ = false;
   forget_handles();
   follow(); // LLDB asks again how the guest stands
   latest_stop_ = nullptr;

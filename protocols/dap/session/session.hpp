@@ -43,6 +43,7 @@ struct VariableGroup {
     register_groups,
     registers, ///< of the group `name`
     fields,    ///< of the register `name`
+    msrs,      ///< of the frame's processor
     children,  ///< of `value`
   };
   Kind kind;
@@ -83,6 +84,8 @@ public:
 
   // --- coming and going (session.cpp)
   Status begin(const StartArguments& arguments, bool launch);
+  /// More symbols, or a new place for those of a file that has been read.
+  Status add_symbols(const SymbolFile& file);
   /// The client has set its first points.
   Status configured();
   /// How the guest is left: ended, standing, or, with neither, running if this client is who had
@@ -102,6 +105,8 @@ public:
   /// Takes run control, then lets `move` make LLDB resume the guest. `then` is asked at the end of
   /// that move, ahead of the client: true when it has begun another one.
   Status drive(const std::function<Status()>& move, std::function<bool()> then = {});
+  /// The next move is this thread's alone: the other vCPUs stand until it ends.
+  void hold_others(const lldb::SBThread& thread);
   Status pause();
   bool running() const { return running_; }
   /// Folders whose files the client may read; none: it is its own user, and says where.
@@ -139,11 +144,13 @@ public:
   Handles<FrameRef> frames;
   Handles<VariableGroup> groups;
   Handles<std::uint64_t> places; ///< where `goto` may go on
+  Handles<std::string> callees;  ///< functions that `stepIn` may be told to step into
   std::int32_t went_to = 0;      ///< the thread that `goto` has moved, until the client is told
   /// What this client stops at: vector, and the error code where only that one counts.
   std::vector<std::pair<std::uint8_t, std::optional<std::uint64_t>>> exceptions;
   std::map<std::string, ReadSpan> memory_read;         ///< by the references that the client used
   std::optional<MemoryChange> written;                 ///< by the request under way
+  bool registers_written = false;                      ///< likewise, behind LLDB's back
   std::optional<RegisterTable> registers;              ///< once somebody has asked
   std::array<lldb::SBTarget, 2> code_targets;          ///< for 16-bit and 32-bit code, likewise
   std::map<std::uint64_t, std::uint32_t> listed_lines; ///< by pc
@@ -156,7 +163,13 @@ private:
   Status open_connections();
   Status create_target();
   void begin_symbols();
+  void on_symbols(const LoadedSymbols& loaded);
   void add_symbols(const LoadedSymbols& loaded);
+  void place_symbols(lldb::SBModule module, std::uint64_t slide);
+  void read_symbols(std::vector<SymbolFile> files);
+  bool look_for_kernel();
+  void follow_kernel(const Json& stop);
+  void check_builds();
   void map_sources();
   Status connect_lldb();
   Status begin_from(const Json& state);
@@ -167,9 +180,11 @@ private:
   Status go_on();
   Status tell_present_stop();
   void on_lldb_stopped();
+  void on_lldb_exited();
   void on_resumed(const Json& event);
   void on_stopped(const Json& event);
   void follow();
+  void release_others();
   Json with_hits(Json body, std::uint64_t address) const;
   void forget_handles();
   void set_memory_cache(bool on);
@@ -188,8 +203,14 @@ private:
   bool moved_ = false;         ///< this client has moved or paused the guest
   bool stale_ = false;         ///< somebody has written memory since the guest stopped
   bool pausing_ = false;       ///< this client asked for the next stop
+  std::optional<int> status_;  ///< that the guest has ended with, once it has
   Json latest_stop_;           ///< the server's news of it; null for one that only LLDB tells
   std::function<bool()> then_;
+  std::map<std::string, lldb::SBModule> modules_; ///< by the paths of their files
+  std::set<std::string> sliding_;                 ///< of those, which lie where the kernel does
+  std::set<std::string> unchecked_;               ///< whose build has not been compared yet
+  std::uint64_t kernel_slide_ = 0;                ///< the latest that is known
+  bool kernel_placed_ = false;                    ///< it has not moved since
   std::unique_ptr<SymbolLoader>
       symbols_; ///< the last to be made and the first to go: its thread uses the inbox
 };

@@ -1,5 +1,7 @@
 // A session's symbols: what is read, where it lies, where its sources are.
+#include "protocols/dap/data/build_id.hpp"
 #include "protocols/dap/session/session.hpp"
+#include "protocols/dap/session/stop_text.hpp"
 
 #include <lldb/API/SBFileSpec.h>
 
@@ -42,9 +44,25 @@ void Session::map_sources() {
 
 void Session::begin_symbols() {
   std::vector<SymbolFile> files = arguments.symbols;
-  if (!arguments.program.empty())
+  if (!arguments.program.empty()) {
     files.insert(files.begin(), SymbolFile{arguments.program, {}, {}});
-  if (files.empty()) return;
+  }
+  if (!files.empty()) read_symbols(std::move(files));
+}
+
+Status Session::add_symbols(const SymbolFile& file) {
+  const auto known = modules_.find(file.path);
+  if (known != modules_.end()) {
+    add_symbols(LoadedSymbols{file, known->second});
+  } else if (symbols_ && symbols_->left() > 0) {
+    return Error{Code::bad_request, "symbols are being read: wait for progressEnd"};
+  } else {
+    read_symbols({file});
+  }
+  return Done{};
+}
+
+void Session::read_symbols(std::vector<SymbolFile> files) {
   const std::size_t count = files.size();
   const bool shown = client.traits.progress;
   symbols_ = std::make_unique<SymbolLoader>(
@@ -58,23 +76,25 @@ void Session::begin_symbols() {
           client.tell(index == 0 ? "progressStart" : "progressUpdate", body);
         }});
       },
-      [this, shown](LoadedSymbols loaded) {
-        inbox.put(Finished{[this, shown, loaded = std::move(loaded)] {
-          symbols_->one_done();
-          add_symbols(loaded);
-          if (symbols_->left() > 0) return;
-          if (shown) client.tell("progressEnd", {{"progressId", progress_id}});
-          if (!std::exchange(waits_for_symbols_, false)) return;
-          if (const Status gone_on = go_on(); !gone_on) {
-            client.print("important", gone_on.error().what + "\n");
-          }
-        }});
+      [this](LoadedSymbols loaded) {
+        inbox.put(Finished{[this, loaded = std::move(loaded)] { on_symbols(loaded); }});
       });
-  // most are small: the client's first breakpoints then find them there
+  // most are small: the client's next requests then find them there
   constexpr std::chrono::milliseconds soon{800};
   symbols_->finish_within(soon);
   while (auto work = inbox.take_finished()) {
     work->rest();
+  }
+}
+
+void Session::on_symbols(const LoadedSymbols& loaded) {
+  symbols_->one_done();
+  add_symbols(loaded);
+  if (symbols_->left() > 0) return;
+  if (client.traits.progress) client.tell("progressEnd", {{"progressId", progress_id}});
+  if (!std::exchange(waits_for_symbols_, false)) return;
+  if (const Status gone_on = go_on(); !gone_on) {
+    client.print("important", gone_on.error().what + "\n");
   }
 }
 
@@ -86,16 +106,59 @@ void Session::add_symbols(const LoadedSymbols& loaded) {
     return client.print("important",
                         fmt::format("no symbols from {}: no file that lldb can read\n", path));
   }
-  const auto slide = slide_of(loaded, control->kernel_slide());
+  if (!kernel_placed_ && !running_) look_for_kernel();
+  const auto slide = slide_of(loaded, kernel_slide_);
   if (!slide) return client.print("important", fmt::format("{}: {}\n", path, slide.error().what));
-  for (lldb::SBTarget one : {apart_, target}) {
-    lldb::SBModule module = loaded.module;
-    one.AddModule(module);
-    one.SetModuleLoadAddress(module, *slide);
-  }
+  const bool fixed = loaded.file.slide || loaded.file.address;
+  fixed ? sliding_.erase(path) : sliding_.insert(path).second;
+  modules_[path] = loaded.module;
+  unchecked_.insert(path);
+  place_symbols(loaded.module, *slide);
   points->look_again();
-  if (phase == Phase::debugging && !running_ && client.traits.invalidated) {
-    client.tell("invalidated", {{"areas", {"stacks", "variables"}}});
+  if (phase != Phase::debugging || running_) return;
+  check_builds();
+  if (client.traits.invalidated) client.tell("invalidated", {{"areas", {"stacks", "variables"}}});
+}
+
+void Session::place_symbols(lldb::SBModule module, std::uint64_t slide) {
+  for (lldb::SBTarget one : {apart_, target}) {
+    one.AddModule(module);
+    one.SetModuleLoadAddress(module, slide);
+  }
+}
+
+/// A kernel moves itself once (KASLR); what cannot be told yet leaves the symbols where they are.
+bool Session::look_for_kernel() {
+  const std::uint64_t slide = control->kernel_slide();
+  if (slide == 0) return false;
+  kernel_placed_ = true;
+  return std::exchange(kernel_slide_, slide) != slide;
+}
+
+/// At a stop: its symbols go with a kernel that has moved, as after a reset.
+void Session::follow_kernel(const Json& stop) {
+  if (stop.is_object() && is_entry(stop)) kernel_placed_ = false;
+  if (!sliding_.empty() && !kernel_placed_ && look_for_kernel()) {
+    for (const std::string& path : sliding_) {
+      place_symbols(modules_[path], kernel_slide_);
+    }
+    points->look_again();
+  }
+  check_builds();
+}
+
+/// A file whose build id is not the one in the guest is said. One that cannot be compared yet
+/// waits.
+void Session::check_builds() {
+  for (auto path = unchecked_.begin(); path != unchecked_.end();) {
+    const auto same = same_build(*this, modules_[*path]);
+    if (same && !*same) {
+      client.print("important",
+                   fmt::format("{}: the guest runs another build than this file's: its symbols "
+                               "may be wrong\n",
+                               *path));
+    }
+    path = same ? unchecked_.erase(path) : std::next(path);
   }
 }
 

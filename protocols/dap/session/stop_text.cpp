@@ -102,6 +102,11 @@ Json stopped_body(const Json& news, bool asked) {
   return body;
 }
 
+bool is_entry(const Json& news) {
+  const Json vcpu = first_vcpu(news);
+  return !vcpu.is_null() && vcpu.value("kind", "") == "entry";
+}
+
 std::uint64_t hit_address(const Json& news) {
   if (news.is_null()) return 0;
   const Json vcpu = first_vcpu(news);

@@ -15,6 +15,8 @@ lldb::SBThread thread_to_look_at(lldb::SBProcess process);
 Json stopped_body(lldb::SBThread thread, bool asked, const Json& news);
 /// For a stop that the server tells of: `stopped` and `jKvm.stops` of docs/jkvm.md.
 Json stopped_body(const Json& news, bool asked);
+/// Whether it is the machine's first stop, or the first after a reset.
+bool is_entry(const Json& news);
 /// A stopped vCPU's reasons in the server's words.
 std::string reasons_of(const Json& vcpu);
 /// Of the point or watch that was hit; 0 for none.

@@ -8,6 +8,9 @@
 #include <lldb/API/SBSymbolContextList.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 namespace kdbg::dap {
 namespace {
@@ -38,16 +41,45 @@ std::uint64_t lowest_address(lldb::SBModule module) {
 
 } // namespace
 
+/// What the thread has in common with whoever began it.
+struct SymbolLoader::Work {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool wanted = true, done = false;
+
+  /// Whether somebody still listens; nobody goes while `told` runs.
+  bool tell(const std::function<void()>& told) {
+    const std::lock_guard lock(mutex);
+    if (wanted) told();
+    return wanted;
+  }
+};
+
 SymbolLoader::SymbolLoader(std::vector<SymbolFile> files,
                            const std::function<void(std::size_t, const SymbolFile&)>& progress,
                            const std::function<void(LoadedSymbols)>& done)
-    : left_(files.size()),
-      work_(std::async(std::launch::async, [files = std::move(files), progress, done] {
-        for (std::size_t i = 0; i < files.size(); ++i) {
-          progress(i, files[i]);
-          done({files[i], read_module(files[i].path)});
-        }
-      })) {}
+    : left_(files.size()), work_(std::make_shared<Work>()) {
+  std::thread([work = work_, files = std::move(files), progress, done] {
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (!work->tell([&] { progress(i, files[i]); })) return;
+      const LoadedSymbols loaded{files[i], read_module(files[i].path)};
+      if (!work->tell([&] { done(loaded); })) return;
+    }
+    const std::lock_guard lock(work->mutex);
+    work->done = true;
+    work->changed.notify_all();
+  }).detach();
+}
+
+SymbolLoader::~SymbolLoader() {
+  const std::lock_guard lock(work_->mutex);
+  work_->wanted = false;
+}
+
+bool SymbolLoader::finish_within(std::chrono::milliseconds time) const {
+  std::unique_lock lock(work_->mutex);
+  return work_->changed.wait_for(lock, time, [this] { return work_->done; });
+}
 
 Result<std::uint64_t> slide_of(const LoadedSymbols& loaded, std::uint64_t found) {
   if (loaded.file.slide) return number(*loaded.file.slide, "symbols.slide");

@@ -8,7 +8,10 @@ void Inbox::put(Item item) {
   {
     const std::lock_guard lock(mutex_);
     const Request* const request = std::get_if<Request>(&item);
-    if (request && (request->command == "pause" || request->command == "cancel")) {
+    const ClientLeft* const left = std::get_if<ClientLeft>(&item);
+    if (left && !left->why.empty()) {
+      items_.push_front(std::move(item));
+    } else if (request && (request->command == "pause" || request->command == "cancel")) {
       const auto before = std::find_if(items_.begin(), items_.end(), [](const Item& one) {
         return std::holds_alternative<Request>(one);
       });

@@ -31,7 +31,7 @@ class Inbox {
 public:
   /// `wake` is called after each `put`, from the thread that puts.
   explicit Inbox(std::function<void()> wake) : wake_(std::move(wake)) {}
-  /// `pause` and `cancel` go ahead of requests that wait.
+  /// `pause` and `cancel` go ahead of requests that wait; a client that was lost needs no answers.
   void put(Item item);
   std::optional<Item> take();
   /// The next news, and the next finished work, ahead of all that waits.

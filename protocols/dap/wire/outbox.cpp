@@ -25,12 +25,17 @@ void Outbox::put(std::string message) {
     bytes_ += message.size();
     messages_.push_back(std::move(message));
     if (bytes_ > max_unread) {
-      dropped_ = true;
+      dropped_ = overrun_ = true;
       messages_.clear();
       channel_.shut();
     }
   }
   changed_.notify_all();
+}
+
+bool Outbox::overrun() const {
+  const std::lock_guard lock(mutex_);
+  return overrun_;
 }
 
 void Outbox::write_all() {

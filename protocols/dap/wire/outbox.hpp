@@ -19,6 +19,8 @@ public:
   Outbox& operator=(const Outbox&) = delete;
   /// From any thread. A client that leaves more than max_unread bytes unread is dropped.
   void put(std::string message);
+  /// Whether the client was dropped for what it left unread.
+  bool overrun() const;
 
   static constexpr std::size_t max_unread = std::size_t{32} << 20;
 
@@ -26,11 +28,11 @@ private:
   void write_all();
 
   Channel& channel_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> messages_;
   std::size_t bytes_ = 0;
-  bool ending_ = false, dropped_ = false, idle_ = true;
+  bool ending_ = false, dropped_ = false, overrun_ = false, idle_ = true;
   std::thread writer_;
 };
 

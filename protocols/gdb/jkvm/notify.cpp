@@ -39,7 +39,9 @@ Told tell(const Event& event, const Session& session) {
             put_by(told.fields, changed.by, session);
             return told;
           },
-          [](const Gone&) { return Told{}; },
+          [](const Gone& gone) {
+            return Told{"ended", {{"status", gone.status}}};
+          },
           [&](const PointsChanged& changed) {
             Told told{"points-changed", Json::object()};
             put_by(told.fields, changed.by, session);

@@ -369,6 +369,7 @@ inline constexpr Field points_changed[] = {by, by_name};
 inline constexpr Field client_joined[] = {{"client", "number", ""},
                                           {"name", "text", "where it comes from"}};
 inline constexpr Field client_left[] = {{"client", "number", ""}};
+inline constexpr Field ended[] = {{"status", "number", "0 for power-off; what the guest has said"}};
 inline constexpr Field console_output[] = {{"text", "text", "what the guest wrote"}};
 inline constexpr Field log_line[] = {
     {"point", "text", "in words"},
@@ -384,7 +385,6 @@ inline constexpr Field log_line[] = {
 
 } // namespace schemas
 
-/// Not Gone, of which every client hears by itself.
 inline constexpr std::array events = {
     EventSchema{"stopped", "the guest has stopped", schemas::stopped},
     EventSchema{"resumed", "another client has resumed it", schemas::resumed},
@@ -392,6 +392,7 @@ inline constexpr std::array events = {
     EventSchema{"points-changed", "another client's points have changed", schemas::points_changed},
     EventSchema{"client-joined", "", schemas::client_joined},
     EventSchema{"client-left", "", schemas::client_left},
+    EventSchema{"ended", "the machine has ended: the connection ends, too", schemas::ended},
     EventSchema{"console", "the guest has written, told some 20 ms later", schemas::console_output},
     EventSchema{"log", "a log point of this client's was hit", schemas::log_line},
 };
