@@ -117,14 +117,10 @@ int serve(Channel& channel, Inherited inherited) {
     {
       Session session(inbox, client, debugger, inherited);
       why = Loop(session, client, inbox).run();
-<<<<<<< HEAD
-      if (session.phase != Phase::over) session.leave(Leaving::vanished);
-=======
       if (outbox.overrun()) {
         why = fmt::format("the client leaves more than {} MiB unread", Outbox::max_unread >> 20);
       }
-      if (session.phase != Phase::over) session.leave(session.launched, false);
->>>>>>> h-dap
+      if (session.phase != Phase::over) session.leave(Leaving::vanished);
     }
     channel.shut();
     reader.join();

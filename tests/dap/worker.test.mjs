@@ -101,3 +101,11 @@ test('a worker told to observe may not move the guest', handedOver(Stream, async
   await session.stop(() => session.begin('attach', { program: demo, role: 'control' }));
   assert.match((await session.ask('next', { threadId: 1 })).message, /observe/);
 }, '--role', 'observe'));
+
+test('a worker with --root reads no files but those in it', handedOver(Stream, async (session) => {
+  await session.initializeRequest();
+  assert.match((await session.ask('attach', { program: demo })).message, /in none of the folders that --root names/);
+  assert.match((await session.ask('attach', { symbols: [{ path: '/etc/hostname' }] })).message, /--root/);
+  await session.stop(() => session.begin('attach', {}));
+  assert.match((await session.ask('kvmdbg/symbols', { path: demo })).message, /--root/);
+}, '--root', '/nowhere'));

@@ -30,6 +30,15 @@ std::vector<std::string> source_roots(const StartArguments& arguments) {
   return roots;
 }
 
+Status check_root(const std::vector<std::string>& roots, const std::string& path) {
+  std::error_code error;
+  const fs::path real = fs::canonical(path, error);
+  const auto holds = [&](const std::string& root) { return !error && is_under(root, real); };
+  if (roots.empty() || std::any_of(roots.begin(), roots.end(), holds)) return Done{};
+  return Error{Code::bad_request,
+               fmt::format("{} is in none of the folders that --root names", path)};
+}
+
 Result<std::string> read_source(const std::vector<std::string>& roots, const std::string& path) {
   std::error_code error;
   const fs::path real = fs::canonical(path, error);

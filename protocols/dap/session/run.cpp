@@ -262,12 +262,13 @@ Status Session::tell_present_stop() {
 }
 
 void Session::tell_own_stop() {
-  if (latest_stop_.is_null()) { // LLDB has heard of it first
+  lldb::SBThread thread = thread_to_look_at(process);
+  const bool stepped = thread.GetStopReason() == lldb::eStopReasonPlanComplete;
+  if (latest_stop_.is_null() && !stepped) { // LLDB has heard of it first
     auto told = control->ask("stops", {{"count", 1}});
     if (told && !told->at("stops").empty()) latest_stop_ = told->at("stops").back();
   }
   follow_kernel(latest_stop_);
-  lldb::SBThread thread = thread_to_look_at(process);
   process.SetSelectedThread(thread);
   Json body = stopped_body(thread, std::exchange(pausing_, false), latest_stop_);
   const std::uint64_t address = body["reason"] == "data breakpoint"

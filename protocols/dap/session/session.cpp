@@ -2,6 +2,7 @@
 
 #include "protocols/dap/control/dial.hpp"
 #include "protocols/dap/control/follower.hpp"
+#include "protocols/dap/data/files.hpp"
 
 #include <lldb/API/SBModule.h>
 
@@ -57,6 +58,10 @@ Status Session::begin(const StartArguments& given, bool launch) {
   }
   if (launch && given.image.empty() && given.program.empty()) {
     return Error{Code::bad_request, "image is missing: the guest to start"};
+  }
+  if (!given.program.empty()) TRY(check_root(roots(), given.program));
+  for (const SymbolFile& file : given.symbols) {
+    TRY(check_root(roots(), file.path));
   }
   arguments = given;
   launched = launch;

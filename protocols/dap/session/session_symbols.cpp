@@ -1,5 +1,6 @@
 // A session's symbols: what is read, where it lies, where its sources are.
 #include "protocols/dap/data/build_id.hpp"
+#include "protocols/dap/data/files.hpp"
 #include "protocols/dap/session/session.hpp"
 #include "protocols/dap/session/stop_text.hpp"
 
@@ -20,6 +21,11 @@ std::string quoted(const std::string& text) {
     word += c;
   }
   return word + "\"";
+}
+
+/// No other kernel is known to move itself.
+bool is_linux(lldb::SBModule module) {
+  return module.FindSymbol("linux_banner").IsValid();
 }
 
 } // namespace
@@ -51,6 +57,7 @@ void Session::begin_symbols() {
 }
 
 Status Session::add_symbols(const SymbolFile& file) {
+  TRY(check_root(roots(), file.path));
   const auto known = modules_.find(file.path);
   if (known != modules_.end()) {
     add_symbols(LoadedSymbols{file, known->second});
@@ -106,10 +113,11 @@ void Session::add_symbols(const LoadedSymbols& loaded) {
     return client.print("important",
                         fmt::format("no symbols from {}: no file that lldb can read\n", path));
   }
-  if (!kernel_placed_ && !running_) look_for_kernel();
-  const auto slide = slide_of(loaded, kernel_slide_);
+  const bool slides = is_linux(loaded.module);
+  if (slides && !kernel_placed_ && !running_) look_for_kernel();
+  const auto slide = slide_of(loaded, slides ? kernel_slide_ : 0);
   if (!slide) return client.print("important", fmt::format("{}: {}\n", path, slide.error().what));
-  const bool fixed = loaded.file.slide || loaded.file.address;
+  const bool fixed = !slides || loaded.file.slide || loaded.file.address;
   fixed ? sliding_.erase(path) : sliding_.insert(path).second;
   modules_[path] = loaded.module;
   unchecked_.insert(path);

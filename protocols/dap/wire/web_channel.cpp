@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -14,6 +15,7 @@
 #include <boost/beast/http/rfc7230.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <fmt/format.h>
@@ -31,7 +33,26 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 namespace websocket = beast::websocket;
 using boost::system::error_code;
-using Socket = net::generic::stream_protocol::socket;
+
+/// Beast's own teardown reads once more and closes: what the client is still sending then resets
+/// the connection, and takes the close frame with it. Here the socket stays open, for
+/// Stream::drain.
+class Socket : public net::generic::stream_protocol::socket {
+public:
+  using net::generic::stream_protocol::socket::basic_stream_socket;
+};
+
+[[maybe_unused]] void teardown(beast::role_type, Socket& socket, error_code& error) {
+  socket.shutdown(net::socket_base::shutdown_send, error);
+}
+
+template <class Handler>
+void async_teardown(beast::role_type role, Socket& socket, Handler&& handler) {
+  error_code error;
+  teardown(role, socket, error);
+  net::post(socket.get_executor(),
+            beast::bind_front_handler(std::forward<Handler>(handler), error));
+}
 
 constexpr std::string_view subprotocol = "dap.v1";
 
@@ -69,6 +90,7 @@ struct WebChannel::Stream {
   websocket::stream<Socket> web{io};
   beast::flat_buffer buffer;
   net::steady_timer patience{io};
+  std::array<char, 64 * 1024> waste{};
   bool closing = false;
   std::thread thread;
 
@@ -87,11 +109,18 @@ struct WebChannel::Stream {
   }
 
   /// Says so, and waits a moment for the client to agree.
-  void close() {
+  void close(const websocket::close_reason& reason) {
     if (std::exchange(closing, true)) return;
     patience.expires_after(std::chrono::milliseconds(500));
     patience.async_wait([this](const error_code&) { drop(); });
-    web.async_close(websocket::close_code::normal, [this](const error_code&) { drop(); });
+    web.async_close(reason, [this](const error_code&) { drain(); });
+  }
+
+  /// Until the client has closed its side.
+  void drain() {
+    web.next_layer().async_read_some(
+        net::buffer(waste),
+        [this](const error_code& error, std::size_t) { return error ? drop() : drain(); });
   }
 
   /// Ends whatever reads and writes.
@@ -114,13 +143,8 @@ struct WebChannel::Stream {
     if (error == websocket::error::closed) return finish(Done{});
     if (error) return finish(refused("reading from the client failed", error));
     if (!web.got_text()) {
-      closing = true;
-      web.async_close({websocket::close_code::unknown_data, "one JSON message per text frame"},
-                      [this](const error_code&) {
-                        finish(Error{Code::bad_request, "the client sent a binary frame"});
-                        drop();
-                      });
-      return;
+      finish(Error{Code::bad_request, "the client sent a binary frame"});
+      return close({websocket::close_code::unknown_data, "one JSON message per text frame"});
     }
     {
       const std::lock_guard lock(mutex);
@@ -193,7 +217,8 @@ Status WebChannel::write(std::string_view message) {
 
 void WebChannel::shut() {
   stream_->finish(Done{});
-  net::post(stream_->io, [stream = stream_.get()] { stream->close(); });
+  net::post(stream_->io,
+            [stream = stream_.get()] { stream->close(websocket::close_code::normal); });
 }
 
 } // namespace kdbg::dap
