@@ -106,6 +106,5 @@ test('a worker with --root reads no files but those in it', handedOver(Stream, a
   await session.initializeRequest();
   assert.match((await session.ask('attach', { program: demo })).message, /in none of the folders that --root names/);
   assert.match((await session.ask('attach', { symbols: [{ path: '/etc/hostname' }] })).message, /--root/);
-  await session.stop(() => session.begin('attach', {}));
-  assert.match((await session.ask('kvmdbg/symbols', { path: demo })).message, /--root/);
+, { path: demo })).message, /--root/);
 }, '--root', '/nowhere'));
