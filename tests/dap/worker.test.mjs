@@ -106,5 +106,10 @@ test('a worker with --root reads no files but those in it', handedOver(Stream, a
   await session.initializeRequest();
   assert.match((await session.ask('attach', { program: demo })).message, /in none of the folders that --root names/);
   assert.match((await session.ask('attach', { symbols: [{ path: '/etc/hostname' }] })).message, /--root/);
-, { path: demo })).message, /--root/);
+  const initialized = session.waitForEvent('initialized');
+  const attached = session.ask('attach', {});
+  await initialized;
+  assert.equal((await session.ask('configurationDone')).success, true);
+  assert.equal((await attached).success, true);
+  assert.match((await session.ask('kvmdbg/symbols', { path: demo })).message, /--root/);
 }, '--root', '/nowhere'));
