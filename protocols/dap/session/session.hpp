@@ -68,6 +68,7 @@ struct Inherited {
   bool observe = false;
   std::string peer;
   std::vector<std::string> roots; ///< folders whose files the client may read; none: all
+  std::string program{};          ///< of a client that names none
 };
 
 class Session {
