@@ -5,7 +5,8 @@ import { Wire, type WireEnd } from './wire';
 import { protocolLog } from './protocol_log';
 import { observeOnly, token } from '../store/route';
 import * as guest from '../store/guest';
-import { takeOutput } from '../store/output';
+import { serial, takeOutput } from '../store/output';
+import { forgetSymbols } from '../store/symbols';
 import type { Capabilities } from './kvmdbg';
 
 let wire: Wire | undefined;
@@ -76,16 +77,19 @@ async function begin(mine: Wire): Promise<void> {
     guest.adapter.value = adapter;
     const facts = mine.ask<Capabilities>('kvmdbg/capabilities');
     const state = mine.ask<{ running: boolean }>('kvmdbg/vcpus');
+    const written = mine.ask<{ text: string }>('kvmdbg/console');
     const clients = mine.ask<{ clients: { self: boolean; role: string }[] }>('kvmdbg/clients');
     await configure();
     mine.ask('configurationDone').catch(guest.complain);
-    const [host, { running }, known] = await Promise.all([facts, state, clients]);
+    const [host, { running }, known, { text }] = await Promise.all([facts, state, clients, written]);
     tries = 0;
     batch(() => {
       guest.host.value = host;
       guest.running.value ??= running;
       guest.observing.value = known.clients.some(({ self, role }) => self && role === 'observe');
       guest.link.value = { state: 'open' };
+      serial.begin(text);
+      if (running) guest.frames.value = [];
       guest.revision.value += 1;
     });
   } catch (error) {
@@ -165,6 +169,7 @@ const takers: Record<string, (body: any) => void> = {
     if (now) guest.progress.value = { ...now, message: message ?? now.message, percentage };
   },
   progressEnd: () => {
+    forgetSymbols();
     guest.progress.value = undefined;
     guest.revision.value += 1;
   },

@@ -4,9 +4,9 @@ import { protocolLog } from '../dap/protocol_log';
 import { frame, host, link, notice, observing, pointsRevision, running, stopped, thread } from './guest';
 import { addPoint, toggle } from './points';
 import { parsePlace, placeText } from '../model/address';
-import { go, route } from './route';
+import { go } from './route';
 import { granularity, palette, question } from './view';
-import { panelTitles, showPanel } from './panels';
+import { onTop, panelTitles, showPanel, wide } from './panels';
 
 export interface Action {
   id: string;
@@ -103,7 +103,7 @@ function toggleHere(): unknown {
   const at = frame.value;
   if (!at) return undefined;
   const source = at.source?.path;
-  if (source && route.value.code !== 'disassembly') return toggle('source', source, at.line);
+  if (source && (wide.value || onTop('code')?.id === 'source')) return toggle('source', source, at.line);
   return at.instructionPointerReference ? toggle('instruction', at.instructionPointerReference) : undefined;
 }
 

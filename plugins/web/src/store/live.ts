@@ -23,7 +23,7 @@ interface How {
  */
 export function useLive<T>(read: (() => Promise<T>) | undefined, keys: unknown[], how: How = {}): Live<T> {
   const [state, setState] = useState<{ value: T | undefined; problem: string }>({ value: undefined, problem: '' });
-  const now = useRef({ read, busy: false, dirty: false, gone: false });
+  const now = useRef({ read, busy: false, dirty: false, gone: false, live: how.every !== undefined });
   now.current.read = read;
   const open = link.value.state === 'open';
   const runs = running.value === true;
@@ -39,7 +39,8 @@ export function useLive<T>(read: (() => Promise<T>) | undefined, keys: unknown[]
     current.busy = true;
     current.read().then(
       (value) => !current.gone && setState({ value, problem: '' }),
-      (error) => !current.gone && setState((before) => ({ value: before.value, problem: error instanceof Error ? error.message : String(error) })),
+      // what was asked just as the guest went on is asked again when it stops
+      (error) => !current.gone && !(running.value && !current.live) && setState((before) => ({ value: before.value, problem: error instanceof Error ? error.message : String(error) })),
     ).finally(() => {
       current.busy = false;
       if (!current.dirty) return;

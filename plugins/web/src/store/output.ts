@@ -16,7 +16,6 @@ export class Lines {
     for (const [index, part] of parts.entries()) {
       if (index > 0) this.all.push('');
       const last = this.all.length - 1;
-      // eslint-disable-next-line no-control-regex
       const plain = part.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '').replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '�');
       if (this.all[last]!.length < longestLine) this.all[last] = (this.all[last] + plain).slice(0, longestLine);
     }
@@ -26,6 +25,12 @@ export class Lines {
       this.dropped += gone;
     }
     this.changed.value += 1;
+  }
+
+  /** With what had been written before; what was told meanwhile is part of it. */
+  begin(text: string): void {
+    this.clear();
+    this.add(text);
   }
 
   clear(): void {

@@ -23,7 +23,8 @@ export function Palette() {
   const [wanted, setWanted] = useState('');
   const [at, setAt] = useState(0);
   if (!open) return null;
-  const found = allActions().filter(({ title }) => matches(title, wanted)).slice(0, 60);
+  const find = (text: string) => allActions().filter(({ title }) => matches(title, text)).slice(0, 60);
+  const found = find(wanted);
   const close = () => { palette.value = false; setWanted(''); setAt(0); };
   const run = (action: Action | undefined) => {
     if (!action || (action.able && !action.able())) return;
@@ -37,7 +38,11 @@ export function Palette() {
         onKeyDown={(event) => {
           if (event.key === 'ArrowDown') { event.preventDefault(); setAt(Math.min(at + 1, found.length - 1)); }
           if (event.key === 'ArrowUp') { event.preventDefault(); setAt(Math.max(at - 1, 0)); }
-          if (event.key === 'Enter') { event.preventDefault(); run(found[at]); }
+          if (event.key !== 'Enter') return;
+          event.preventDefault();
+          // what has been typed counts, also what is not drawn yet
+          const typed = event.currentTarget.value;
+          run(typed === wanted ? found[at] : find(typed)[0]);
         }} />
       <ul id="palette-list" role="listbox" aria-label="Commands">
         {found.map((action, index) => (
