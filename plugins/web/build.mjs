@@ -14,7 +14,7 @@ mkdirSync(folder, { recursive: true });
 
 const made = await build({
   absWorkingDir: here,
-  entryPoints: [{ in: 'src/main.tsx', out: 'app' }, { in: 'src/styles/page.css', out: 'page' }],
+  entryPoints: [{ in: 'src/first.ts', out: 'first' }, { in: 'src/main.tsx', out: 'app' }, { in: 'src/styles/page.css', out: 'page' }],
   outdir: folder,
   entryNames: '[name]-[hash]',
   chunkNames: '[name]-[hash]',
@@ -42,6 +42,7 @@ const entry = Object.entries(made.metafile.outputs).find(([path]) => basename(pa
 const early = entry.imports.filter(({ kind }) => kind === 'import-statement').map(({ path }) => basename(path));
 const index = readFileSync(join(here, 'src/index.html'), 'utf8')
   .replace('{style}', named('page-', '.css'))
+  .replace('{first}', named('first-', '.js'))
   .replace('{script}', named('app-', '.js'))
   .replace('{early}', chunks.filter((name) => early.includes(name))
     .map((name) => `<link rel="modulepreload" href="/page/${name}">`).join(''));

@@ -23,12 +23,17 @@ function Tool({ id }: { id: string }) {
   );
 }
 
+/** LLDB's words say nothing where it only knows of a signal. */
+function worth(description: string | undefined, reason: string): string | undefined {
+  return description && description !== reason && !/^signal |^trace$/.test(description) ? description : undefined;
+}
+
 export function stateWords(): { word: string; dot: string; why: string } {
   if (link.value.state !== 'open') return { word: 'no connection', dot: 'gone', why: '' };
   if (running.value === undefined) return { word: 'attached', dot: '', why: '' };
   if (running.value) return { word: 'running', dot: 'running', why: '' };
   const body = stop.value;
-  const why = body ? [body.description || body.reason, body.text].filter(Boolean).join(' · ') : '';
+  const why = body ? [body.reason, worth(body.description, body.reason), body.text].filter(Boolean).join(' · ') : '';
   return { word: `stopped in vCPU ${(body?.threadId ?? thread.value) - 1}`, dot: '', why };
 }
 

@@ -1,4 +1,4 @@
-// Where the page begins: the connection first, for it takes longest.
+// Where the page begins, once first.ts has begun to connect.
 import { options, render } from 'preact';
 import { effect } from '@preact/signals';
 import { connect, onConfigure, onEvent } from './dap/session';
@@ -16,12 +16,8 @@ import { App } from './App';
 // however often a guest stops, there is one repaint for each frame of the screen
 options.debounceRendering = requestAnimationFrame;
 
-readAddress();
-observing.value = observeOnly();
 onConfigure(setAll);
 onEvent('breakpoint', onBreakpointEvent);
-connect();
-
 panels.value = allPanels;
 applySizes();
 takeKeys();

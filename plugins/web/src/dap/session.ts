@@ -13,7 +13,10 @@ let wire: Wire | undefined;
 let tries = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 /** Sets points as they were, each time that a session begins. */
-let configure: () => Promise<unknown> = async () => {};
+let configure: (() => Promise<unknown>) | undefined;
+let known = () => {};
+/** What is to be set is known once the rest of the page is there. */
+const configurable = new Promise<void>((resolve) => { known = resolve; });
 /** What else is told to whoever wants it. */
 const listeners: Record<string, ((body: never) => void)[]> = {};
 
@@ -23,6 +26,7 @@ export function onEvent<Body>(name: string, listener: (body: Body) => void): voi
 
 export function onConfigure(action: () => Promise<unknown>): void {
   configure = action;
+  known();
 }
 
 export function ask<Body = unknown>(command: string, args?: object): Promise<Body> {
@@ -79,17 +83,19 @@ async function begin(mine: Wire): Promise<void> {
     const state = mine.ask<{ running: boolean }>('kvmdbg/vcpus');
     const written = mine.ask<{ text: string }>('kvmdbg/console');
     const clients = mine.ask<{ clients: { self: boolean; role: string }[] }>('kvmdbg/clients');
-    await configure();
+    await configurable;
+    await configure?.();
     mine.ask('configurationDone').catch(guest.complain);
-    const [host, { running }, known, { text }] = await Promise.all([facts, state, clients, written]);
+    const [host, { running }, { clients: all }, { text }] = await Promise.all([facts, state, clients, written]);
     tries = 0;
     batch(() => {
       guest.host.value = host;
-      guest.running.value ??= running;
-      guest.observing.value = known.clients.some(({ self, role }) => self && role === 'observe');
+      // of a guest that stands the event `stopped` tells, and more than this
+      if (running) guest.running.value = true;
+      guest.observing.value = all.some(({ self, role }) => self && role === 'observe');
       guest.link.value = { state: 'open' };
       serial.begin(text);
-      if (running) guest.frames.value = [];
+      guest.frames.value = [];
       guest.revision.value += 1;
     });
   } catch (error) {

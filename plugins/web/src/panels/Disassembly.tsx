@@ -3,10 +3,11 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { frame, observing, revision, stopped, thread } from '../store/guest';
 import { go, route } from '../store/route';
 import { pointAt, points, toggle } from '../store/points';
+import { lineText } from '../store/sources';
 import { useCode, type CodeRow } from '../store/code';
 import { VirtualList, type ListHandle } from '../widgets/VirtualList';
 import { Missing } from '../widgets/State';
-import { shortened } from '../model/names';
+import { fileName, shortened } from '../model/names';
 import { jumpTarget, laneOf, type Arrow } from '../model/jumps';
 
 function Arrows({ arrows, index }: { arrows: Arrow[]; index: number }) {
@@ -38,7 +39,13 @@ interface RowProps {
 
 function Line({ row, index, here, chosen, arrows }: RowProps) {
   if (row.kind === 'source') {
-    return <div class="row code-source" key={row.key}><span class="code-file">{row.text}</span></div>;
+    return (
+      <div class="row code-source" key={row.key}>
+        {row.symbol !== undefined ? <strong class="code-symbol">{shortened(row.symbol, 200)}:</strong> : <span class="code-file">{fileName(row.path!)}:{row.line}</span>}
+        <Arrows arrows={arrows} index={index} />
+        {row.path && <span class="code-line">{lineText(row.path, row.line!)}</span>}
+      </div>
+    );
   }
   const { instruction } = row;
   const wish = pointAt('instruction', instruction.address);

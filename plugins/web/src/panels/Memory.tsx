@@ -6,7 +6,7 @@ import { go, route } from '../store/route';
 import { parsePlace, hex, moved, placeText, readableLive } from '../model/address';
 import { search } from '../store/memory';
 import { HexView } from '../widgets/HexView';
-import { Empty } from '../widgets/State';
+import { Empty, Missing } from '../widgets/State';
 import { ask, tryTo } from '../dap/session';
 import type { Walk } from '../dap/kvmdbg';
 
@@ -40,9 +40,10 @@ function Search({ from, found }: { from: string; found(at: string): void }) {
 }
 
 export function Memory() {
-  const text = route.value.mem ?? frame.value?.instructionPointerReference ?? 'p:0x0';
+  const text = route.value.mem ?? frame.value?.instructionPointerReference ?? (running.value ? 'p:0x0' : '');
   const place = parsePlace(text);
   const [cursor, setCursor] = useState<{ at: bigint; word: bigint | undefined }>();
+  if (!text) return <Missing what="Memory" />;
   if (!place) return <Empty title="No address">{text} is none. <button onClick={() => void askPlace('Show memory at').then((mem) => mem && go({ mem }))}>Another one…</button></Empty>;
   const blind = running.value === true && !readableLive(place);
   const at = cursor?.at ?? place.value;

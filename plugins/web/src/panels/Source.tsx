@@ -5,21 +5,12 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { ask } from '../dap/session';
 import { frame, observing, running, stopped } from '../store/guest';
 import { points, toggle } from '../store/points';
+import { textOf } from '../store/sources';
 import { useLive } from '../store/live';
 import { go, route } from '../store/route';
 import { Empty, Missing } from '../widgets/State';
 import { fileName } from '../model/names';
 import type { SourceView } from '../editor/source_view';
-
-const texts = new Map<string, string>();
-
-async function textOf(path: string): Promise<string> {
-  const known = texts.get(path);
-  if (known !== undefined) return known;
-  const { content } = await ask<{ content: string }>('source', { source: { path }, sourceReference: 0 });
-  texts.set(path, content);
-  return content;
-}
 
 async function locals(frameId: number): Promise<DebugProtocol.Variable[]> {
   const { scopes } = await ask<DebugProtocol.ScopesResponse['body']>('scopes', { frameId });

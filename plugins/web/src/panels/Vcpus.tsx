@@ -14,6 +14,13 @@ function describe(one: Vcpu): string {
   return [one.mode, one.why].filter(Boolean).join(' · ');
 }
 
+/** "long mode, ring 0" is "64 r0". */
+function shortMode(mode: string): string {
+  const bits = /^long mode/.test(mode) ? '64' : /^32-bit/.test(mode) ? '32' : /^(real|16-bit|virtual)/.test(mode) ? '16' : mode.split(',')[0];
+  const ring = /ring (\d)/.exec(mode);
+  return ring ? `${bits} r${ring[1]}` : bits!;
+}
+
 function Row({ one, selected }: { one: Vcpu; selected: boolean }) {
   const name = symbolAt(one.pc);
   return (
@@ -24,7 +31,7 @@ function Row({ one, selected }: { one: Vcpu; selected: boolean }) {
       <span class="vcpu-number">{one.vcpu}</span>
       <span class={`dot ${one.state === 'running' ? 'running' : ''}`} aria-hidden="true" />
       <span class="vcpu-at">{one.state === 'running' ? 'running' : shortened(name || one.pc || '?', 48)}</span>
-      <span class="vcpu-mode">{one.mode}</span>
+      <span class="vcpu-mode">{one.mode && shortMode(one.mode)}</span>
       <span class="vcpu-why">{one.why}</span>
     </button>
   );

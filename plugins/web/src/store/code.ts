@@ -2,12 +2,11 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { ask } from '../dap/session';
-import { fileName } from '../model/names';
 import { readableLive, parsePlace } from '../model/address';
 import { link, stopped } from './guest';
 
 type Instruction = DebugProtocol.DisassembledInstruction;
-export type CodeRow = { kind: 'code'; key: string; instruction: Instruction } | { kind: 'source'; key: string; text: string };
+export type CodeRow = { kind: 'code'; key: string; instruction: Instruction } | { kind: 'source'; key: string; symbol?: string; path?: string; line?: number };
 
 const chunk = 80;
 const most = 1200;
@@ -36,14 +35,17 @@ function trimmed(all: Instruction[]): Instruction[] {
 
 function rowsOf(all: Instruction[]): CodeRow[] {
   const rows: CodeRow[] = [];
-  let symbol: string | undefined;
+  let symbol: string | undefined, path: string | undefined, last: number | undefined;
   for (const instruction of all) {
     if (instruction.symbol && instruction.symbol !== symbol) {
       symbol = instruction.symbol;
-      rows.push({ kind: 'source', key: `s${instruction.address}`, text: `${symbol.slice(0, 200)}:` });
+      rows.push({ kind: 'source', key: `s${instruction.address}`, symbol });
     }
-    if (instruction.location?.path && instruction.line) {
-      rows.push({ kind: 'source', key: `l${instruction.address}`, text: `  ${fileName(instruction.location.path)}:${instruction.line}` });
+    const { location, line } = instruction;
+    if (location?.path && line && (location.path !== path || line !== last)) {
+      rows.push({ kind: 'source', key: `l${instruction.address}`, path: location.path, line });
+      path = location.path;
+      last = line;
     }
     rows.push({ kind: 'code', key: instruction.address, instruction });
   }
