@@ -143,6 +143,7 @@ export async function closeBrowser() {
 export async function open(url, { width = 1280, height = 800, scheme = 'dark' } = {}) {
   const context = await (await theBrowser()).newContext({ viewport: { width, height }, colorScheme: scheme });
   const page = await context.newPage();
+  page.setDefaultTimeout(15000);
   page.wrong = [];
   page.on('pageerror', (error) => page.wrong.push(`${error.stack}`));
   page.on('console', (message) => {

@@ -111,7 +111,7 @@ export function makeSourceView(box: HTMLElement, onGutter: (line: number) => voi
       }),
       gutter({
         class: 'points', markers: (one) => one.state.field(marks),
-        initialSpacer: () => new Dot(true),
+        initialSpacer: () => new Dot(false),
         domEventHandlers: { mousedown: (one, line) => lineAt(one, line.from) },
       }),
       lineNumbers({ domEventHandlers: { mousedown: (one, line) => lineAt(one, line.from) } }),

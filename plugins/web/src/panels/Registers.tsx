@@ -22,30 +22,34 @@ interface Group {
   registers: Variable[] | undefined;
 }
 
-async function read(frameId: number, open: Set<string>): Promise<Group[]> {
+/** Registers, and of which vCPU and when. */
+interface Reading {
+  thread: number;
+  revision: number;
+  groups: Group[];
+}
+
+async function read(frameId: number, open: Set<string>): Promise<Reading> {
+  const of = { thread: thread.value, revision: revision.value };
   const { scopes } = await ask<DebugProtocol.ScopesResponse['body']>('scopes', { frameId });
   const scope = scopes.find(({ name }) => name === 'Registers');
-  if (!scope) return [];
+  if (!scope) return { ...of, groups: [] };
   const groups = await variables(scope.variablesReference);
-  return Promise.all(groups.map(async ({ name, variablesReference }) => ({
+  const all = await Promise.all(groups.map(async ({ name, variablesReference }) => ({
     name, reference: variablesReference, registers: open.has(name) ? await variables(variablesReference) : undefined,
   })));
+  return { ...of, groups: all };
 }
 
 /** What each register was before the latest move of its vCPU. */
-function useBefore(groups: Group[] | undefined): Map<string, string> {
+function useBefore(reading: Reading | undefined): Map<string, string> {
   const kept = useRef({ thread: 0, revision: 0, now: new Map<string, string>(), before: new Map<string, string>() });
-  if (groups) {
+  if (reading) {
     const { current } = kept;
-    const now = new Map(groups.flatMap(({ registers }) => (registers ?? []).map(({ name, value }): [string, string] => [name, value])));
-    if (current.thread !== thread.value) {
-      current.before = now;
-    } else if (current.revision !== revision.value) {
-      current.before = current.now;
-    }
-    if ([...now].some(([name, value]) => current.now.get(name) !== value) || current.thread !== thread.value) current.now = now;
-    current.thread = thread.value;
-    current.revision = revision.value;
+    const now = new Map(reading.groups.flatMap(({ registers }) => (registers ?? []).map(({ name, value }): [string, string] => [name, value])));
+    if (current.thread !== reading.thread) current.before = now;
+    else if (current.revision !== reading.revision) current.before = current.now;
+    kept.current = { ...current, thread: reading.thread, revision: reading.revision, now };
   }
   return kept.current.before;
 }
@@ -101,7 +105,7 @@ export function Registers() {
   return (
     <div class={`scroll registers ${live.stale ? 'stale' : ''}`}>
       <Problem live={live} />
-      {live.value.map((group) => (
+      {live.value.groups.map((group) => (
         <section key={group.name} aria-label={`${group.name} registers`}>
           <h3><button aria-expanded={open.has(group.name)} onClick={() => turn(group.name)}>{group.name}</button></h3>
           {group.registers?.map((register) => (

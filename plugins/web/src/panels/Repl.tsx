@@ -25,7 +25,10 @@ async function run(expression: string): Promise<void> {
 type Target = { label: string; start: number; length: number };
 
 export function Repl() {
-  const [line, setLine] = useState('');
+  const field = useRef<HTMLInputElement>(null);
+  // the field keeps what is typed: a repaint comes later than the next key
+  const setLine = (text: string) => { field.current!.value = text; };
+  const line = () => field.current!.value;
   const [targets, setTargets] = useState<Target[]>([]);
   const [chosen, setChosen] = useState(0);
   const at = useRef(history.length);
@@ -37,7 +40,7 @@ export function Repl() {
     setTargets(all);
     setChosen(0);
   };
-  const take = (target: Target, text = line) => {
+  const take = (target: Target, text = line()) => {
     setLine(text.slice(0, target.start) + target.label + text.slice(target.start + target.length));
     setTargets([]);
   };
@@ -46,13 +49,14 @@ export function Repl() {
     setLine(history[at.current] ?? '');
   };
   const keys: Record<string, () => void> = {
-    Tab: () => void complete(line),
+    Tab: () => void complete(line()),
     ArrowUp: () => (targets.length ? setChosen((chosen + targets.length - 1) % targets.length) : past(-1)),
     ArrowDown: () => (targets.length ? setChosen((chosen + 1) % targets.length) : past(1)),
     Enter: () => {
       if (targets.length) return take(targets[chosen]!);
-      if (!line.trim()) return;
-      void run(line.trim());
+      const text = line().trim();
+      if (!text) return;
+      void run(text);
       at.current = history.length;
       setLine('');
     },
@@ -71,12 +75,12 @@ export function Repl() {
       <div class="bar">
         <span class="dim" aria-hidden="true">›</span>
         <input class="mono grow" data-focus aria-label="Expression or command" role="combobox" aria-autocomplete="list" aria-expanded={targets.length > 0} aria-controls="completions"
-          aria-activedescendant={targets.length ? `completion-${chosen}` : undefined} placeholder="an expression, an lldb command, kvm help; Tab completes" value={line}
-          disabled={link.value.state !== 'open'} spellcheck={false} autocomplete="off" onInput={(event) => { setLine(event.currentTarget.value); setTargets([]); }}
+          aria-activedescendant={targets.length ? `completion-${chosen}` : undefined} placeholder="an expression, an lldb command, kvm help; Tab completes" ref={field}
+          disabled={link.value.state !== 'open'} spellcheck={false} autocomplete="off" onInput={() => setTargets([])}
           onKeyDown={(event) => {
             if (event.key === 'Escape' && targets.length) { event.stopPropagation(); return setTargets([]); }
             // with nothing to complete, Tab leaves the field as everywhere else
-            if (event.altKey || event.ctrlKey || event.shiftKey || !keys[event.key] || (event.key === 'Tab' && !line)) return;
+            if (event.altKey || event.ctrlKey || event.shiftKey || !keys[event.key] || (event.key === 'Tab' && !line())) return;
             event.preventDefault();
             keys[event.key]!();
           }} />

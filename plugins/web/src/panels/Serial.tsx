@@ -1,5 +1,4 @@
 // The guest's serial console: what it wrote, and a line to type.
-import { useState } from 'preact/hooks';
 import { ask, tryTo } from '../dap/session';
 import { link, observing } from '../store/guest';
 import { serial } from '../store/output';
@@ -8,7 +7,6 @@ import { Empty } from '../widgets/State';
 
 export function Serial() {
   void serial.changed.value;
-  const [line, setLine] = useState('');
   const nothing = serial.all.length === 1 && !serial.all[0];
   return (
     <>
@@ -17,10 +15,13 @@ export function Serial() {
         : <VirtualList label="Serial console" count={serial.all.length} atEnd class="console" row={(index) => <div class="row" key={index + serial.dropped}>{serial.all[index]}</div>} />}
       <form class="bar" onSubmit={(event) => {
         event.preventDefault();
-        void tryTo(ask('kvmdbg/console', { type: `${line}\n` })).then((done) => done !== undefined && setLine(''));
+        const field = event.currentTarget.elements.namedItem('line') as HTMLInputElement;
+        const line = field.value;
+        field.value = '';
+        void tryTo(ask('kvmdbg/console', { type: `${line}\n` }));
       }}>
-        <input class="mono grow" aria-label="Type to the guest" placeholder="type to the guest, Enter sends the line" value={line} spellcheck={false} autocomplete="off"
-          disabled={observing.value || link.value.state !== 'open'} onInput={(event) => setLine(event.currentTarget.value)} />
+        <input class="mono grow" name="line" aria-label="Type to the guest" placeholder="type to the guest, Enter sends the line" spellcheck={false} autocomplete="off"
+          disabled={observing.value || link.value.state !== 'open'} />
         <button type="button" onClick={() => serial.clear()}>Clear</button>
       </form>
     </>

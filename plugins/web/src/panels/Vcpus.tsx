@@ -22,7 +22,8 @@ function shortMode(mode: string): string {
 }
 
 function Row({ one, selected }: { one: Vcpu; selected: boolean }) {
-  const name = symbolAt(one.pc);
+  // in 16-bit modes the pc is an offset in a segment, of which no symbol file knows
+  const name = symbolAt(/^(long|32-bit)/.test(one.mode ?? 'long') ? one.pc : undefined);
   return (
     <button class={`row vcpu ${selected ? 'selected' : ''} ${stop.value?.threadId === one.vcpu + 1 && one.state === 'stopped' ? 'cause' : ''}`}
       aria-pressed={selected} aria-label={`vCPU ${one.vcpu}, ${describe(one)}${one.pc ? `, at ${name || one.pc}` : ''}`}

@@ -62,7 +62,6 @@ export async function takeControl(): Promise<void> {
 
 export async function watchAt(address: string, bytes: number, access: 'write' | 'readWrite' = 'write'): Promise<void> {
   await addPoint({ kind: 'data', place: address, bytes, access });
-  showPanel('points');
 }
 
 async function watch(): Promise<void> {
@@ -87,7 +86,6 @@ async function breakAt(): Promise<void> {
   if (!text) return;
   const place = parsePlace(text);
   await addPoint(place ? { kind: 'instruction', place: placeText({ ...place, space: '' }) } : { kind: 'function', place: text.trim() });
-  showPanel('points');
 }
 
 function saveLog(): void {

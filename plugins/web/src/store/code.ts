@@ -27,10 +27,10 @@ const disassemble = (memoryReference: string, instructionOffset: number, instruc
   ask<{ instructions: Instruction[] }>('disassemble', { memoryReference, instructionOffset, instructionCount, resolveSymbols: true })
     .then(({ instructions }) => instructions);
 
-/** Code begins where there is some: what is before is left out, and told apart from the end of memory. */
-function trimmed(all: Instruction[]): Instruction[] {
+/** Code begins where there is some; where there is none, the row at `base` says so. */
+function trimmed(all: Instruction[], base = 0): Instruction[] {
   const first = all.findIndex(({ presentationHint }) => presentationHint !== 'invalid');
-  return first < 0 ? all.slice(-1) : all.slice(first);
+  return first < 0 ? all.slice(base, base + 1) : all.slice(Math.min(first, base || first));
 }
 
 function rowsOf(all: Instruction[]): CodeRow[] {
@@ -103,7 +103,7 @@ export function useCode(base: string | undefined, changes: unknown[]): Code {
       else put(again, {});
       return;
     }
-    put(trimmed(await disassemble(at, -chunk, 2 * chunk)), { loaded: true });
+    put(trimmed(await disassemble(at, -chunk, 2 * chunk), chunk), { loaded: true });
   };
 
   useEffect(() => {

@@ -7,12 +7,13 @@ export function Dock({ name, label }: { name: Name; label: string }) {
   const all = inDock(name);
   const shown = onTop(name);
   const body = useRef<HTMLDivElement>(null);
+  const wanted = wantsFocus.value;
   useEffect(() => {
-    if (!shown || wantsFocus.value !== shown.id) return;
+    if (!shown || wanted !== shown.id) return;
     wantsFocus.value = '';
-    const to = body.current?.querySelector<HTMLElement>('[data-focus], input, [tabindex="0"], button');
-    to?.focus();
-  });
+    const find = (selector: string) => body.current?.querySelector<HTMLElement>(selector);
+    (find('[data-focus]') ?? find('[tabindex="0"]') ?? find('input, button'))?.focus();
+  }, [wanted, shown?.id]);
   if (!shown) return null;
   const turn = (event: KeyboardEvent, index: number) => {
     const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;

@@ -32,8 +32,13 @@ const firstRow = (value: bigint): bigint => {
 
 export function HexView({ place, onCursor }: Props) {
   const [base, setBase] = useState(() => firstRow(place.value));
-  const [cursor, setCursor] = useState(place.value);
-  const [nibble, setNibble] = useState('');
+  // kept apart from what is drawn: the next key may come before the next repaint
+  const typed = useRef({ cursor: place.value, nibble: '' });
+  const { cursor, nibble } = typed.current;
+  const setTyped = (at: bigint, digit: string) => {
+    typed.current = { cursor: at, nibble: digit };
+    setVersion((version) => version + 1);
+  };
   const [problem, setProblem] = useState('');
   const [, setVersion] = useState(0);
   const list = useRef<ListHandle | undefined>(undefined);
@@ -91,8 +96,7 @@ export function HexView({ place, onCursor }: Props) {
   useEffect(() => {
     const start = firstRow(place.value);
     setBase(start);
-    setCursor(place.value);
-    setNibble('');
+    setTyped(place.value, '');
     requestAnimationFrame(() => list.current?.reveal(Number((place.value - start) / 16n)));
   }, [place.value, place.space]);
   useEffect(() => {
@@ -109,20 +113,18 @@ export function HexView({ place, onCursor }: Props) {
   useEffect(() => onCursor({ at: cursor, word }), [cursor, word]);
 
   const move = (by: bigint) => {
-    const to = cursor + by;
+    const to = typed.current.cursor + by;
     if (to < 0n || to > top) return;
-    setCursor(to);
-    setNibble('');
+    setTyped(to, '');
     const index = Number((to - base) / 16n);
     if (index >= 0 && index < rows) list.current?.reveal(index);
   };
   const type = async (digit: string) => {
-    if (!nibble) return setNibble(digit);
-    setNibble('');
-    const data = base64Of(Uint8Array.of(parseInt(nibble + digit, 16)));
-    const done = await tryTo(ask('writeMemory', { memoryReference: placeText({ ...place, value: cursor }), data }));
-    if (done === undefined) return;
+    const { cursor: at, nibble: high } = typed.current;
+    if (!high) return setTyped(at, digit);
     move(1n);
+    const data = base64Of(Uint8Array.of(parseInt(high + digit, 16)));
+    await tryTo(ask('writeMemory', { memoryReference: placeText({ ...place, value: at }), data }));
     void readSeen();
   };
   const onEdge = (edge: 'top' | 'bottom') => {
@@ -141,7 +143,7 @@ export function HexView({ place, onCursor }: Props) {
     const from = Number(start & BigInt(chunkSize - 1));
     return <HexRow key={String(start)} start={start} width={width} chunk={chunk} from={from}
       cursor={cursor >= start && cursor < start + 16n ? Number(cursor - start) : -1} nibble={nibble}
-      onPick={(at) => { setCursor(start + BigInt(at)); setNibble(''); }} />;
+      onPick={(at) => setTyped(start + BigInt(at), '')} />;
   };
   return (
     <>
