@@ -37,10 +37,10 @@ export async function until(condition, what, limit = 20000) {
 
 /** `kvmdbg run`, until it says where it listens. */
 export class Server {
-  static async start({ image = demo, words = [], port = 0 } = {}) {
+  static async start({ image = demo, words = [], port = 0, cpus = 2 } = {}) {
     const server = new Server();
     server.log = '';
-    server.process = spawn(join(build, 'kvmdbg'), ['run', '--listen', `127.0.0.1:${port}`, '--console', 'none', '--cpus', '2',
+    server.process = spawn(join(build, 'kvmdbg'), ['run', '--listen', `127.0.0.1:${port}`, '--console', 'none', '--cpus', String(cpus),
       '--root', join(import.meta.dirname, '..'), '--root', join(build, 'guests'), ...words, image]);
     server.process.stderr.on('data', (data) => { server.log += data; });
     server.ended = new Promise((resolve) => { server.process.on('exit', resolve); });

@@ -44,7 +44,7 @@ test('a breakpoint is set, hit and taken out in the source', withPage(async (pag
   assert.equal(BigInt(await register(page, 'rip')), BigInt(point.address));
   await page.locator('.cm-lineNumbers .cm-gutterElement', { hasText: new RegExp(`^${line}$`) }).click();
   await until(async () => (await engine(rsp)).length === 0, 'no point in the engine');
-  assert.equal(await page.locator('.points .dot.set').count(), 0);
+  await until(async () => (await page.locator('.points .dot.set').count()) === 0, 'no mark in the source');
   rsp.close();
 }));
 

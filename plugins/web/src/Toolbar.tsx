@@ -56,7 +56,7 @@ export function Toolbar() {
       <span class="grow" />
       {observing.value && <span class="tag accent" title="This page may look and change nothing">observe only</span>}
       <RunControl />
-      <button class="tool" onClick={() => void actionOf('palette').run()} aria-label="All commands">Commands <kbd>Ctrl+K</kbd></button>
+      <button class="tool" onClick={() => void actionOf('palette').run()}>Commands <kbd>Ctrl+K</kbd></button>
     </header>
   );
 }

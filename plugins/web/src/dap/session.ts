@@ -81,6 +81,8 @@ async function begin(mine: Wire): Promise<void> {
     guest.adapter.value = adapter;
     const facts = mine.ask<Capabilities>('kvmdbg/capabilities');
     const state = mine.ask<{ running: boolean }>('kvmdbg/vcpus');
+    // events tell of memory only to those who have read some: these page tables are nobody's, so all changes count
+    mine.ask('readMemory', { memoryReference: 'as:0x0:0x0', count: 1 }).catch(() => {});
     const written = mine.ask<{ text: string }>('kvmdbg/console');
     const clients = mine.ask<{ clients: { self: boolean; role: string }[] }>('kvmdbg/clients');
     await configurable;

@@ -117,6 +117,7 @@ export function makeSourceView(box: HTMLElement, onGutter: (line: number) => voi
       lineNumbers({ domEventHandlers: { mousedown: (one, line) => lineAt(one, line.from) } }),
     ],
   });
+  view.scrollDOM.tabIndex = 0; // what scrolls can be scrolled by keys
   const start = (line: number) => (line >= 1 && line <= view.state.doc.lines ? view.state.doc.line(line) : undefined);
   return {
     setText(text) {

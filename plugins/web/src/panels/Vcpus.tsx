@@ -26,10 +26,10 @@ function Row({ one, selected }: { one: Vcpu; selected: boolean }) {
   const name = symbolAt(/^(long|32-bit)/.test(one.mode ?? 'long') ? one.pc : undefined);
   return (
     <button class={`row vcpu ${selected ? 'selected' : ''} ${stop.value?.threadId === one.vcpu + 1 && one.state === 'stopped' ? 'cause' : ''}`}
-      aria-pressed={selected} aria-label={`vCPU ${one.vcpu}, ${describe(one)}${one.pc ? `, at ${name || one.pc}` : ''}`}
+      aria-pressed={selected}
       title={`${describe(one)}${one.pc ? `\n${one.pc} ${name ?? ''}` : ''}`} tabIndex={selected ? 0 : -1}
       onClick={() => { thread.value = one.vcpu + 1; }}>
-      <span class="vcpu-number">{one.vcpu}</span>
+      <span class="unseen">vCPU </span><span class="vcpu-number">{one.vcpu}</span>
       <span class={`dot ${one.state === 'running' ? 'running' : ''}`} aria-hidden="true" />
       <span class="vcpu-at">{one.state === 'running' ? 'running' : shortened(name || one.pc || '?', 48)}</span>
       <span class="vcpu-mode">{one.mode && shortMode(one.mode)}</span>
