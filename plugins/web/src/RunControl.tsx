@@ -9,7 +9,7 @@ import { shortened } from './model/names';
 export const readClients = () => ask<{ clients: Client[] }>('kvmdbg/clients').then(({ clients }) => clients);
 
 export function RunControl() {
-  const { value } = useLive(readClients, [], { every: 2000, changes: pointsRevision.value });
+  const { value } = useLive(readClients, [], { every: 2000, always: true, changes: pointsRevision.value });
   if (!value || link.value.state !== 'open') return null;
   const driver = value.find(({ drives }) => drives);
   if (driver?.self) return <span class="tag good" title="This page holds run control">you have control</span>;

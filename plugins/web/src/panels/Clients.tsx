@@ -8,7 +8,7 @@ import { Missing, Problem } from '../widgets/State';
 import { shortened } from '../model/names';
 
 export function Clients() {
-  const live = useLive(readClients, [], { every: 1000, changes: pointsRevision.value });
+  const live = useLive(readClients, [], { every: 1000, always: true, changes: pointsRevision.value });
   if (!live.value) return <Missing live={live} what="The list of clients" />;
   return (
     <div class="scroll">

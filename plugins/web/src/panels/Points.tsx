@@ -108,7 +108,7 @@ function Exceptions() {
 }
 
 export function Points() {
-  const live = useLive(readPoints, [], { every: 1000, changes: pointsRevision.value });
+  const live = useLive(readPoints, [], { every: 1000, always: true, changes: pointsRevision.value });
   const facts = host.value;
   const inHardware = (live.value ?? []).filter(({ strategy }) => /hardware/.test(strategy)).length;
   const ours = new Set(points.value.map((one) => installed(one, live.value)?.point));

@@ -36,7 +36,7 @@ function Row({ one, group, depth }: { one: Variable; group: number; depth: numbe
           : <span class="register-name">{one.name}</span>}
         <Editable label={one.name} value={shortened(one.value, 200)} able={stopped.value && !observing.value && group > 0} write={write} />
         <span class="grow" />
-        {one.memoryReference && <button class="quiet" aria-label={`Memory of ${one.name}`} title="Show its memory" onClick={() => { go({ mem: one.memoryReference }); showPanel('memory'); }}>mem</button>}
+        {one.memoryReference && <button class="quiet" aria-label={`mem of ${one.name}`} title="Show its memory" onClick={() => { go({ mem: one.memoryReference }); showPanel('memory'); }}>mem</button>}
         {one.memoryReference && group > 0 && !observing.value && <button class="quiet" aria-label={`Watch ${one.name}`} title="Stop when it is written" onClick={() => void watchVariable(group, one.name)}>watch</button>}
       </div>
       {open && live.value?.map((child) => <Row key={child.name} one={child} group={one.variablesReference} depth={depth + 1} />)}

@@ -13,6 +13,8 @@ export interface Live<T> {
 interface How {
   /** Asked while the guest runs, too, so often; without it only of a stopped guest. Milliseconds. */
   every?: number;
+  /** Asked so often while the guest stands, too: nothing tells of what other clients do. */
+  always?: boolean;
   /** Counts changes, beside the guest's own. */
   changes?: number;
 }
@@ -53,10 +55,10 @@ export function useLive<T>(read: (() => Promise<T>) | undefined, keys: unknown[]
     if (able) start.current();
   }, [able, runs, revision.value, how.changes, ...keys]);
   useEffect(() => {
-    if (!able || !runs || !how.every) return;
+    if (!able || !(runs || how.always) || !how.every) return;
     const timer = setInterval(start.current, how.every);
     return () => clearInterval(timer);
-  }, [able, runs, how.every]);
+  }, [able, runs || how.always, how.every]);
   useEffect(() => {
     now.current.gone = false;
     return () => { now.current.gone = true; };
