@@ -111,7 +111,8 @@ export class Rsp {
   memory = async (address, length) => Buffer.from(await this.ask(`m${BigInt(address).toString(16)},${length.toString(16)}`), 'hex');
   /** A register of gdb's `p`, by its number: rax is 0, rip 16. */
   async register(number) {
-    return Buffer.from(await this.ask(`p${number.toString(16)}`), 'hex').readBigUInt64LE();
+    const bytes = Buffer.from(await this.ask(`p${number.toString(16)}`), 'hex');
+    return bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
   }
 
   close() {

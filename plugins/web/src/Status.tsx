@@ -35,7 +35,7 @@ export function Gone() {
   const { value } = link;
   if (value.state === 'open' || value.state === 'connecting') return null;
   return (
-    <div class="gone">
+    <div class="lost">
       <div role="alert">
         <h1>{value.state === 'waiting' ? 'The connection is lost' : 'Not connected'}</h1>
         <p>{value.why}</p>

@@ -53,7 +53,6 @@ export function Toolbar() {
         <span class={`dot ${dot}`} aria-hidden="true" /><strong data-state={running.value === undefined ? 'unknown' : running.value ? 'running' : 'stopped'}>{word}</strong>
         <span class="why" title={why}>{why}</span>
       </div>
-      <span class="grow" />
       {observing.value && <span class="tag accent" title="This page may look and change nothing">observe only</span>}
       <RunControl />
       <button class="tool" onClick={() => void actionOf('palette').run()}>Commands <kbd>Ctrl+K</kbd></button>

@@ -167,10 +167,7 @@ const takers: Record<string, (body: any) => void> = {
   breakpoint: () => { guest.pointsRevision.value += 1; },
   capabilities: (body) => { guest.adapter.value = { ...guest.adapter.value, ...body.capabilities }; },
   output: (body: DebugProtocol.OutputEvent['body']) => takeOutput(body),
-  terminated: () => {
-    forget();
-    guest.notice.value = { text: 'The session ended: the machine is gone, or its adapter.', kind: 'remark', lease: false };
-  },
+  terminated: () => forget(), // the end of the connection follows, and says why
   progressStart: ({ title, message, percentage }) => { guest.progress.value = { title, message: message ?? '', percentage }; },
   progressUpdate: ({ message, percentage }) => {
     const now = guest.progress.value;

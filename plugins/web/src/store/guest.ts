@@ -47,6 +47,7 @@ export const stopped = computed(() => link.value.state === 'open' && running.val
 export const observing = signal(false);
 
 export function complain(error: unknown): void {
-  const text = error instanceof Error ? error.message : String(error);
+  // what the protocol has a request for, the page has a button for
+  const text = (error instanceof Error ? error.message : String(error)).replace(/; the request kvmdbg\/takeControl takes it/, '');
   notice.value = { text, kind: 'error', lease: /run control/.test(text) };
 }

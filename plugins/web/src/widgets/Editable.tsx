@@ -26,7 +26,8 @@ export function Editable({ value, label, able, write, class: more }: Props) {
     <input class={`value ${wrong ? 'wrong' : ''}`} aria-label={label} aria-invalid={wrong} value={value} size={Math.max(value.length, 8)}
       ref={(element) => { if (element && document.activeElement !== element) { element.focus(); element.select(); } }} onBlur={end}
       onKeyDown={(event) => {
-        event.stopPropagation();
+        // what is typed is for this field, F5 and the like are for the guest
+        if (!/^F\d/.test(event.key) && !event.ctrlKey) event.stopPropagation();
         if (event.key === 'Escape') end();
         if (event.key !== 'Enter') return;
         void write(event.currentTarget.value.trim()).then((taken) => (taken ? end() : setWrong(true)));
