@@ -56,7 +56,7 @@ def run(build, pattern):
                 word = "FAIL" if case.group(1) else "SKIP" if case.group(3) else "PASS"
                 counts[word] += 1
                 print(word, case.group(2) + (case.group(3) or ""), flush=True)
-            elif re.match(r"\s+(error|expected|actual|location|stack):", line) or re.match(r"\s{6,}\S|# ", line):
+            elif re.match(r"\s+(error|expected|actual|location|stack):", line) or re.match(r"\s{4,}\S|# ", line):
                 print(line.rstrip(), flush=True)
     return counts, process.returncode
 

@@ -18,6 +18,16 @@ export interface Arrow {
 const lanes = 5;
 const longest = 120;
 
+/** For each row the arrows that begin, end or pass there; of rows without any, always the same empty list. */
+export function arrowsOfRows(arrows: Arrow[], count: number): Arrow[][] {
+  const all: Arrow[][] = Array(count).fill(none);
+  for (const arrow of arrows) {
+    for (let row = Math.min(arrow.from, arrow.to); row <= Math.max(arrow.from, arrow.to); ++row) all[row] = [...all[row]!, arrow];
+  }
+  return all;
+}
+const none: Arrow[] = [];
+
 /** Arrows between rows; one that crosses too many others is left out. Calls have none. */
 export function laneOf(rows: (DebugProtocol.DisassembledInstruction | undefined)[]): Arrow[] {
   const indexOf = new Map<string, number>();

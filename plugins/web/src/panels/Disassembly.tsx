@@ -1,20 +1,20 @@
 // Code as instructions, in both directions, with lines of source between them and arrows for jumps.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { frame, observing, revision, stopped, thread } from '../store/guest';
 import { go, route } from '../store/route';
 import { pointAt, points, toggle } from '../store/points';
 import { lineText } from '../store/sources';
 import { useCode, type CodeRow } from '../store/code';
+import { useRowCache } from '../widgets/row_cache';
 import { VirtualList, type ListHandle } from '../widgets/VirtualList';
 import { Missing } from '../widgets/State';
 import { fileName, shortened } from '../model/names';
-import { jumpTarget, laneOf, type Arrow } from '../model/jumps';
+import { arrowsOfRows, jumpTarget, laneOf, type Arrow } from '../model/jumps';
 
 function Arrows({ arrows, index }: { arrows: Arrow[]; index: number }) {
-  const here = arrows.filter(({ from, to }) => index >= Math.min(from, to) && index <= Math.max(from, to));
   return (
     <svg class="arrows" viewBox="0 0 36 20" width="36" height="20" aria-hidden="true">
-      {here.map((arrow) => {
+      {arrows.map((arrow) => {
         const x = 30 - arrow.lane * 6;
         const up = index > Math.min(arrow.from, arrow.to), down = index < Math.max(arrow.from, arrow.to);
         const middle = index === arrow.from || index === arrow.to;
@@ -48,6 +48,7 @@ function Line({ row, index, here, chosen, arrows }: RowProps) {
     );
   }
   const { instruction } = row;
+  void points.value; // a row is drawn anew by itself when a point comes or goes
   const wish = pointAt('instruction', instruction.address);
   const target = jumpTarget(instruction.instruction);
   const bad = instruction.presentationHint === 'invalid';
@@ -75,7 +76,6 @@ export function Disassembly() {
   const code = useCode(base, [revision.value, thread.value]);
   const list = useRef<ListHandle | undefined>(undefined);
   const [chosen, setChosen] = useState<string>();
-  void points.value;
 
   useEffect(() => {
     if (code.shifted) list.current?.shift(code.shifted);
@@ -86,8 +86,11 @@ export function Disassembly() {
   }, [base, code.loads, revision.value]);
   useEffect(() => setChosen(undefined), [base]);
 
+  const arrows = useMemo(
+    () => arrowsOfRows(laneOf(code.rows.map((row) => (row.kind === 'code' ? row.instruction : undefined))), code.rows.length), [code.rows]);
+  const cached = useRowCache();
+
   if (!base || (!code.rows.length && !code.problem)) return <Missing what="Code" />;
-  const arrows = laneOf(code.rows.map((row) => (row.kind === 'code' ? row.instruction : undefined)));
   const mark = chosen ?? (at && !at.includes(':') ? at : pc);
   const move = (by: number) => {
     const from = code.rows.findIndex((row) => row.kind === 'code' && row.instruction.address === mark);
@@ -110,8 +113,10 @@ export function Disassembly() {
       <VirtualList label="Disassembly" count={code.rows.length} handle={list} class={`disassembly ${stopped.value || at?.includes('p:') ? '' : 'stale'}`}
         onEdge={code.more} row={(index) => {
           const row = code.rows[index]!;
-          return <Line key={row.key} row={row} index={index} arrows={arrows} here={row.kind === 'code' && stopped.value && row.instruction.address === pc}
-            chosen={row.kind === 'code' && row.instruction.address === mark} />;
+          const here = row.kind === 'code' && stopped.value && row.instruction.address === pc;
+          const isChosen = row.kind === 'code' && row.instruction.address === mark;
+          return cached(row.key, [row, index, arrows[index], here, isChosen],
+            () => <Line key={row.key} row={row} index={index} arrows={arrows[index]!} here={here} chosen={isChosen} />);
         }}
         onKeyDown={(event) => {
           if (event.altKey || event.ctrlKey) return;

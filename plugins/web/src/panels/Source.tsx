@@ -26,11 +26,13 @@ function Editor({ path, text }: { path: string; text: string }) {
   const here = stopped.value && at?.source?.path === path ? at.line : 0;
   const values = useLive(here && at ? () => locals(at.id) : undefined, [at?.id]);
   useEffect(() => {
+    const element = box.current;
+    if (!element) return;
     let made: SourceView | undefined;
     let gone = false;
     void import('../editor/source_view').then(({ makeSourceView }) => {
       if (gone) return;
-      made = makeSourceView(box.current!, (line) => { if (!observing.value) void toggle('source', path, line); });
+      made = makeSourceView(element, (line) => { if (!observing.value) void toggle('source', path, line); });
       setView(made);
     });
     return () => { gone = true; made?.destroy(); };

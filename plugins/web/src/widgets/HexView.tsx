@@ -4,6 +4,7 @@ import { ask, tryTo } from '../dap/session';
 import { link, observing, revision, running } from '../store/guest';
 import { chunkSize, readRange, type Chunk } from '../store/memory';
 import { base64Of, hexDigits, placeText, readableLive, top, type Place } from '../model/address';
+import { useRowCache } from './row_cache';
 import { VirtualList, type ListHandle } from './VirtualList';
 
 const perRow = 16;
@@ -137,13 +138,14 @@ export function HexView({ place, onCursor }: Props) {
     list.current?.shift(Number((base - next) / 16n));
   };
 
+  const cached = useRowCache();
   const row = (index: number) => {
     const start = base + BigInt(index * perRow);
     const chunk = kept.current.chunks.get(start & ~BigInt(chunkSize - 1));
     const from = Number(start & BigInt(chunkSize - 1));
-    return <HexRow key={String(start)} start={start} width={width} chunk={chunk} from={from}
-      cursor={cursor >= start && cursor < start + 16n ? Number(cursor - start) : -1} nibble={nibble}
-      onPick={(at) => setTyped(start + BigInt(at), '')} />;
+    const inRow = cursor >= start && cursor < start + 16n ? Number(cursor - start) : -1;
+    return cached(String(start), [chunk, width, inRow, inRow < 0 ? '' : nibble], () => <HexRow key={String(start)} start={start} width={width} chunk={chunk} from={from}
+      cursor={inRow} nibble={nibble} onPick={(at) => setTyped(start + BigInt(at), '')} />);
   };
   return (
     <>
