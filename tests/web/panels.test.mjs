@@ -216,6 +216,15 @@ test('stack words, variables, console, time line, clients, symbols, protocol, co
   await page.locator('.panel-clients tr', { hasText: 'this page' }).locator('text=has it').waitFor();
   await tab(page, 'Symbols');
   await page.locator('.panel-symbols tr', { hasText: demo }).locator('text=symbols and lines').waitFor();
+  await page.getByLabel('Symbols of the guest').fill('/nowhere/vmlinux');
+  await page.getByRole('button', { name: 'Read', exact: true }).click();
+  await page.locator('.panel-symbols', { hasText: 'None: registers' }).waitFor();
+  await tab(page, 'Console');
+  await page.locator('.repl-error', { hasText: 'no symbols from /nowhere/vmlinux' }).waitFor();
+  await tab(page, 'Symbols');
+  await page.getByLabel('Symbols of the guest').fill('');
+  await page.getByRole('button', { name: 'Read', exact: true }).click();
+  await page.locator('.panel-symbols tr', { hasText: demo }).waitFor();
   await tab(page, 'Protocol');
   await page.locator('.panel-protocol .row').first().waitFor();
   const saved = page.waitForEvent('download');

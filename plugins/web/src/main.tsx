@@ -1,13 +1,12 @@
 // Where the page begins, once first.ts has begun to connect.
 import { options, render } from 'preact';
 import { effect } from '@preact/signals';
-import { connect, onConfigure, onEvent } from './dap/session';
+import { connect, leave, onConfigure, onEvent } from './dap/session';
 import { onBreakpointEvent, setAll } from './store/points';
 import { observeOnly, readAddress, route } from './store/route';
 import { observing } from './store/guest';
 import { followStack } from './store/stack';
 import { takeKeys } from './store/actions';
-import { leaveWell } from './dap/leave';
 import { applySizes } from './widgets/Splitter';
 import { panels } from './store/panels';
 import { allPanels } from './panels/all';
@@ -22,7 +21,7 @@ panels.value = allPanels;
 applySizes();
 takeKeys();
 followStack();
-leaveWell();
+addEventListener('pagehide', leave);
 let role = observeOnly();
 addEventListener('hashchange', () => {
   const given = readAddress();

@@ -3,7 +3,7 @@ import { batch } from '@preact/signals';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { Wire, type WireEnd } from './wire';
 import { protocolLog } from './protocol_log';
-import { observeOnly, token } from '../store/route';
+import { observeOnly, route, token } from '../store/route';
 import * as guest from '../store/guest';
 import { serial, takeOutput } from '../store/output';
 import { forgetSymbols } from '../store/symbols';
@@ -44,10 +44,19 @@ export async function tryTo<Body>(what: Promise<Body>): Promise<Body | undefined
   }
 }
 
+/** Says good-bye: the guest stays as it is, standing if it stands. */
+export function leave(): void {
+  wire?.ask('disconnect', { terminateDebuggee: false, suspendDebuggee: guest.running.value === false }).catch(() => {});
+}
+
 export function connect(): void {
   clearTimeout(timer);
-  wire?.close();
-  wire = undefined;
+  if (wire) {
+    leave();
+    wire.close();
+    wire = undefined;
+    forget();
+  }
   if (!token()) {
     guest.link.value = { state: 'refused', why: 'There is no token. Open the address that kvmdbg printed: it ends in #t=…' };
     return;
@@ -73,7 +82,8 @@ async function begin(mine: Wire): Promise<void> {
         supportsMemoryReferences: true, supportsProgressReporting: true, supportsInvalidatedEvent: true,
         supportsMemoryEvent: true,
       }),
-      mine.ask('attach', observeOnly() ? { role: 'observe' } : {}),
+      // without a program: the server's image, if that has symbols
+      mine.ask('attach', { role: observeOnly() ? 'observe' : undefined, program: route.value.program }),
     ]);
     // what the answer to both would delay is asked with them
     const [adapter] = await begun;
