@@ -58,8 +58,8 @@ int run(const Options& options) {
   }
   lldb::SBDebugger::Initialize();
   if (!options.index_cache.empty()) share_index(options.index_cache);
-  return serve(**channel,
-               {options.lldb, options.control, options.observe, options.peer, options.roots});
+  return serve(**channel, {options.lldb, options.control, options.observe, options.peer,
+                           options.roots, options.program});
 }
 
 } // namespace

@@ -32,6 +32,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
       ->check(CLI::IsMember({"control", "observe"}))
       ->capture_default_str();
   app.add_option("--peer", options.peer, "where the client comes from");
+  app.add_option("--program", options.program,
+                 "the image with symbols, for a client that names none");
   app.add_option("--index-cache", options.index_cache,
                  "keep LLDB's symbol indexes in this folder, for all adapters");
   app.add_option("--root", options.roots, "a folder whose files the client may read; repeatable")

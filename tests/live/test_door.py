@@ -26,7 +26,8 @@ def a_page_for_whoever_asks_by_the_right_name():
         for host in ("127.0.0.1", "localhost", "[::1]"):
             status, answer = door.http(f"GET / HTTP/1.1\r\nHost: {host}:{door.port}\r\n\r\n".encode())
             equal(status, 200, f"status by the name {host}")
-            for field in ("Content-Security-Policy: default-src 'self'; connect-src 'self'; "
+            for field in ("Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+                          "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
                           "frame-ancestors 'none'", "X-Content-Type-Options: nosniff",
                           "Referrer-Policy: no-referrer"):
                 holds(field + "\r\n" in answer, f"no {field} in {answer}")

@@ -125,10 +125,11 @@ TEST_CASE("what an answer says of itself") {
   const Decision decision = decided("GET / HTTP/1.1\r\nHost: localhost:1234\r\n\r\n");
   const std::string& bytes = std::get<HttpAnswer>(decision).bytes;
   for (const char* field :
-       {"\r\nContent-Security-Policy: default-src 'self'; connect-src 'self'; frame-ancestors "
-        "'none'\r\n",
-        "\r\nX-Content-Type-Options: nosniff\r\n", "\r\nReferrer-Policy: no-referrer\r\n",
-        "\r\nConnection: close\r\n"}) {
+       {"\r\nContent-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+        "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'\r\n",
+        "\r\nCache-Control: no-store\r\n", "\r\nX-Content-Type-Options: nosniff\r\n",
+        "\r\nReferrer-Policy: no-referrer\r\n", "\r\nConnection: close\r\n"}) {
     INFO(field);
     CHECK(bytes.find(field) != std::string::npos);
   }

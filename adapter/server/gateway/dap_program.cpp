@@ -1,8 +1,11 @@
 #include "adapter/server/gateway/dap_program.hpp"
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
+#include <string_view>
 #include <unistd.h>
 
 namespace kdbg::server {
@@ -34,6 +37,14 @@ std::string index_cache_folder() {
     cache = home + "/.cache";
   }
   return cache + "/kvmdbg/lldb-index";
+}
+
+/// What may have symbols: a compressed kernel has none.
+bool is_elf(const std::string& path) {
+  std::array<char, 4> magic{};
+  std::ifstream(path, std::ios::binary).read(magic.data(), magic.size());
+  return std::string_view(magic.data(), magic.size()) == "\x7f"
+                                                         "ELF";
 }
 
 } // namespace
@@ -69,6 +80,9 @@ std::vector<std::string> worker_arguments(std::vector<std::string> roots,
   std::vector<std::string> arguments;
   for (const std::string& root : roots) {
     arguments.insert(arguments.end(), {"--root", root});
+  }
+  if (is_elf(image)) {
+    arguments.insert(arguments.end(), {"--program", fs::absolute(image, error).string()});
   }
   const std::string cache = index_cache_folder();
   if (!cache.empty()) arguments.insert(arguments.end(), {"--index-cache", cache});

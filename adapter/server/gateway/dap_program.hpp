@@ -11,8 +11,8 @@ namespace kdbg::server {
 Result<std::string> find_dap_program(const std::string& asked);
 
 /// What each adapter is told beside its client: where it may read files (`roots`; the image's
-/// folder when there are none), and in which folder all adapters of this user keep what they have
-/// found in symbol files.
+/// folder when there are none), that the image is the program of a client who names none, and in
+/// which folder all adapters of this user keep what they have found in symbol files.
 std::vector<std::string> worker_arguments(std::vector<std::string> roots, const std::string& image);
 
 } // namespace kdbg::server

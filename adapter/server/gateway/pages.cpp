@@ -1,11 +1,15 @@
 #include "adapter/server/gateway/pages.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 namespace kdbg::server {
 namespace {
 
+#ifdef KVMDBG_WEB
+std::span<const Page> pages() {
+  return web_pages();
+}
+#else
 constexpr std::string_view front_page = R"(<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -16,21 +20,26 @@ constexpr std::string_view front_page = R"(<!DOCTYPE html>
 <li><code>/dap</code>: the Debug Adapter Protocol by WebSocket, one JSON message in a text frame;
 <li><code>/rsp</code>: gdb's remote protocol by WebSocket, in binary frames.
 </ul>
+<p>The page that shows the guest itself is not part of this build: CMake found no node and npm, or was told
+<code>-DKVMDBG_WEB=OFF</code>.</p>
 <p>It also speaks both without HTTP: <code>target remote</code> in gdb, <code>gdb-remote</code> in lldb,
 <code>debugServer</code> in VS Code.</p>
 </html>
 )";
 
-constexpr Page pages[] = {
-    {"/", "text/html; charset=utf-8", front_page},
-};
+std::span<const Page> pages() {
+  static constexpr Page all[] = {{"/", "text/html; charset=utf-8", front_page}};
+  return all;
+}
+#endif
 
 } // namespace
 
 const Page* find_page(std::string_view path) {
-  const auto* found = std::find_if(std::begin(pages), std::end(pages),
-                                   [&](const Page& page) { return page.path == path; });
-  return found == std::end(pages) ? nullptr : found;
+  const auto all = pages();
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const Page& page) { return page.path == path; });
+  return found == all.end() ? nullptr : &*found;
 }
 
 } // namespace kdbg::server

@@ -65,6 +65,7 @@ Status Session::begin(const StartArguments& given, bool launch) {
   }
   arguments = given;
   launched = launch;
+  if (arguments.program.empty()) arguments.program = inherited_.program;
   if (launch) guest_ = TRY(GuestProcess::start(run_arguments(arguments)));
   TRY(open_connections());
   TRY(create_target());

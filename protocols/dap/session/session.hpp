@@ -69,6 +69,7 @@ struct Inherited {
   bool observe = false;
   std::string peer;
   std::vector<std::string> roots; ///< folders whose files the client may read; none: all
+  std::string program{};          ///< of a client that names none
 };
 
 /// What becomes of the guest as a client leaves. One that vanished has asked for nothing: a guest
