@@ -112,4 +112,4 @@ test('a worker with --root reads no files but those in it', handedOver(Stream, a
   assert.equal((await session.ask('configurationDone')).success, true);
   assert.equal((await attached).success, true);
   assert.match((await session.ask('kvmdbg/symbols', { path: demo })).message, /--root/);
-}, '--root', '/nowhere'));
+}, '--root', '/usr/share'));
