@@ -13,7 +13,8 @@ const Reason* find_reason(const VcpuStop& stop) {
   return nullptr;
 }
 
-/// A hit of a point that this client has set, or null: one of another's is a trap like any other to it.
+/// A hit of a point that this client has set, or null: one of another's is a trap like any other to
+/// it.
 template <class Hit>
 const Hit* find_own(const Conversation& conversation, const VcpuStop& stop) {
   for (const StopReason& reason : stop.reasons) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { readFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
 import { Rsp, answerQuestion, build, closeBrowser, command, demo, lineOf, register, shot, source, stopped, runs, until, waitRegister, withPage } from './page.mjs';
 
 after(closeBrowser);
@@ -216,11 +217,11 @@ test('stack words, variables, console, time line, clients, symbols, protocol, co
   await page.locator('.panel-clients tr', { hasText: 'this page' }).locator('text=has it').waitFor();
   await tab(page, 'Symbols');
   await page.locator('.panel-symbols tr', { hasText: demo }).locator('text=symbols and lines').waitFor();
-  await page.getByLabel('Symbols of the guest').fill('/nowhere/vmlinux');
+  await page.getByLabel('Symbols of the guest').fill(join(dirname(demo), 'nowhere'));
   await page.getByRole('button', { name: 'Read', exact: true }).click();
   await page.locator('.panel-symbols', { hasText: 'None: registers' }).waitFor();
   await tab(page, 'Console');
-  await page.locator('.repl-error', { hasText: 'no symbols from /nowhere/vmlinux' }).waitFor();
+  await page.locator('.repl-error', { hasText: `no symbols from ${join(dirname(demo), 'nowhere')}` }).waitFor();
   await tab(page, 'Symbols');
   await page.getByLabel('Symbols of the guest').fill('');
   await page.getByRole('button', { name: 'Read', exact: true }).click();
