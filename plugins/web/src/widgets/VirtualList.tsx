@@ -48,13 +48,14 @@ export function VirtualList(props: Props) {
   if (handle) {
     handle.current = {
       reveal(index) {
-        const element = box.current!;
+        const element = box.current;
+        if (!element) return; // not shown any more
         const at = index * rowHeight;
         if (at >= element.scrollTop && at + rowHeight <= element.scrollTop + element.clientHeight) return;
         element.scrollTop = Math.max(0, at - element.clientHeight / 2);
       },
       shift(rows) {
-        box.current!.scrollTop += rows * rowHeight;
+        if (box.current) box.current.scrollTop += rows * rowHeight;
       },
       page: () => Math.max(1, Math.floor((box.current?.clientHeight ?? 0) / rowHeight)),
       element: () => box.current,
@@ -62,7 +63,7 @@ export function VirtualList(props: Props) {
   }
 
   useLayoutEffect(() => {
-    if (atEnd && sticks.current) box.current!.scrollTop = count * rowHeight;
+    if (atEnd && sticks.current && box.current) box.current.scrollTop = count * rowHeight;
   });
 
   const first = Math.max(0, Math.floor(top / rowHeight) - margin);
@@ -70,7 +71,8 @@ export function VirtualList(props: Props) {
   useEffect(() => props.onScrolled?.(first, last), [first, last, count]);
 
   const scrolled = () => {
-    const element = box.current!;
+    const element = box.current;
+    if (!element) return;
     sticks.current = element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
     setTop(element.scrollTop);
     if (!onEdge) return;
