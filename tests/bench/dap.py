@@ -9,6 +9,7 @@ one guest: how long after the first of them the last hears of a stop. Taken in o
 figures are of this host.
 """
 import argparse
+import contextlib
 import json
 import re
 import select
@@ -99,35 +100,62 @@ class Seat:
         if len(code) != 100:
             raise SystemExit(f"dap: {len(code)} instructions")
 
-    def measure(self, rounds):
+    def deep(self):
         self.go_to("factorial", "n == 1")
-        for number in range(rounds):
-            self.move("stepIn", "instruction step", granularity="instruction")
-            self.look(number)
+
+    def round_of_looks(self, number):
+        self.move("stepIn", "instruction step", granularity="instruction")
+        self.look(number)
+
+    def round_of_lines(self, _):
+        self.go_to("beat")
         self.dap.ask("setFunctionBreakpoints", breakpoints=[])
-        for _ in range(rounds):
-            self.go_to("beat")
-            self.dap.ask("setFunctionBreakpoints", breakpoints=[])
-            self.move("next", "source step-over")
-        return self
+        self.move("next", "source step-over")
 
     def medians(self):
         return {name: statistics.median(values) for name, values in self.rows.items()}
 
 
-def run(options, make, **arguments):
-    """`make` and the arguments: of the server."""
+@contextlib.contextmanager
+def seated(options, make, **arguments):
+    """A seat at a server of its own; `make` and the arguments that are functions are given the server."""
     with tempfile.TemporaryDirectory(prefix="kvmdbg-bench-") as folder:
         server = Server(options, folder)
         try:
             given = {name: value(server) if callable(value) else value for name, value in arguments.items()}
             seat = Seat(lambda: make(server), **given)
             try:
-                return seat.measure(options.rounds).medians()
+                yield seat
             finally:
                 seat.dap.close()
         finally:
             server.close()
+
+
+def compare(options, adapter, image):
+    """{adapter: rows}, the adapters taking turns: whatever else the host does is shared by all."""
+    with contextlib.ExitStack() as stack:
+        seats = {
+            "kvmdbg-dap": stack.enter_context(seated(
+                options, lambda _: Framed(Pipes(str(adapter))), program=image,
+                server=lambda server: server.address)),
+            "websocket": stack.enter_context(seated(
+                options, lambda server: Web(server.address, server.token), program=image))}
+        if shutil.which(PEER):
+            seats[PEER] = stack.enter_context(seated(
+                options, lambda _: Framed(Pipes(PEER)), program=image, stopOnEntry=True,
+                attachCommands=lambda server: [f"gdb-remote {server.address}"]))
+        for seat in seats.values():
+            seat.deep()
+        for number in range(options.rounds):
+            for seat in seats.values():
+                seat.round_of_looks(number)
+        for seat in seats.values():
+            seat.dap.ask("setFunctionBreakpoints", breakpoints=[])
+        for number in range(options.rounds):
+            for seat in seats.values():
+                seat.round_of_lines(number)
+        return {name: seat.medians() for name, seat in seats.items()}
 
 
 def crowd(options):
@@ -183,17 +211,11 @@ def main():
     if not adapter.exists():
         print("dap: not measured: kvmdbg-dap is not built (liblldb-22-dev)", file=sys.stderr)
         return 1
-    ours = run(options, lambda _: Framed(Pipes(str(adapter))), program=image,
-               server=lambda server: server.address)
-    web = run(options, lambda server: Web(server.address, server.token), program=image)
-    peer = {}
-    if shutil.which(PEER):
-        peer = run(options, lambda _: Framed(Pipes(PEER)), program=image, stopOnEntry=True,
-                   attachCommands=lambda server: [f"gdb-remote {server.address}"])
+    rows = compare(options, adapter, image)
+    ours, web, peer = rows["kvmdbg-dap"], rows["websocket"], rows.get(PEER, {})
     last = crowd(options)
     if options.json:
-        print(json.dumps({"kvmdbg-dap": ours, "websocket": web, PEER: peer,
-                          f"stop to the last of {CLIENTS} clients after the first": last}))
+        print(json.dumps({**rows, f"stop to the last of {CLIENTS} clients after the first": last}))
         return 0
     print(f"{'ms, median of ' + str(options.rounds):24} {'kvmdbg-dap':>12} {PEER:>12} {'ratio':>8} {'WebSocket +':>12}")
     for name, value in ours.items():
