@@ -10,12 +10,12 @@ lies in node_modules beside this file.
 import argparse
 import os
 import pathlib
-import re
 import shutil
-import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+import node_cases  # noqa: E402
 
 
 def missing(build):
@@ -34,33 +34,6 @@ def missing(build):
     return ""
 
 
-def install_packages():
-    if not (HERE / "node_modules/.package-lock.json").exists():
-        subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=HERE, check=True, stdout=subprocess.DEVNULL)
-
-
-def run(build, pattern):
-    """How many cases came to what; each is told as it ends."""
-    environment = dict(os.environ, KVMDBG_BUILD=str(build), FORCE_COLOR="0")
-    command = ["node", "--test", "--test-reporter=tap", "--test-concurrency=1", "--test-timeout=600000"]
-    if pattern:
-        command.append(f"--test-name-pattern={pattern}")
-    command += sorted(str(path) for path in HERE.glob("*.test.mjs"))
-    counts = dict.fromkeys(("PASS", "FAIL", "SKIP"), 0)
-    with subprocess.Popen(command, cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            case = re.match(r"\s*(not )?ok \d+ - (.*?)( # SKIP.*| # TODO.*)?$", line)
-            if case and "does not match pattern" in line:
-                continue
-            if case and not case.group(2).endswith(".mjs"):
-                word = "FAIL" if case.group(1) else "SKIP" if case.group(3) else "PASS"
-                counts[word] += 1
-                print(word, case.group(2) + (case.group(3) or ""), flush=True)
-            elif re.match(r"\s+(error|expected|actual|location|stack):", line) or re.match(r"\s{4,}\S|# ", line):
-                print(line.rstrip(), flush=True)
-    return counts, process.returncode
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=pathlib.Path)
@@ -69,13 +42,10 @@ def main():
     build = options.build.resolve()
     reason = missing(build)
     if reason:
-        print(f"SKIP cases of the page: {reason}")
-        print("0 passed, 0 failed, 1 skipped")
-        return 0
-    install_packages()
-    counts, status = run(build, options.filter)
-    print(f"{counts['PASS']} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped")
-    return 1 if counts["FAIL"] or not counts["PASS"] or status else 0
+        return node_cases.skip("cases of the page", reason)
+    node_cases.install_packages(HERE)
+    files = sorted(str(path) for path in HERE.glob("*.test.mjs"))
+    return node_cases.report(*node_cases.run(HERE, files, {"KVMDBG_BUILD": str(build)}, options.filter, seconds=600))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXTENSION = HERE.parent
+sys.path.append(str(HERE.parents[2] / "tests"))
+import node_cases  # noqa: E402
 
 
 def version(program):
@@ -47,31 +49,10 @@ def missing_live(build):
 
 
 def package(build):
-    if not (EXTENSION / "node_modules/.package-lock.json").exists():
-        subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=EXTENSION, check=True, stdout=subprocess.DEVNULL)
+    node_cases.install_packages(EXTENSION)
     made = subprocess.run(["node", "package.mjs", str(build)], cwd=EXTENSION, check=True,
                           stdout=subprocess.PIPE, text=True)
     return made.stdout.strip().splitlines()[-1]
-
-
-def run(files, environment, pattern):
-    """The cases' outcomes, told as they come: how many of each, and node's exit status."""
-    command = ["node", "--test", "--test-reporter=tap", "--test-concurrency=1", "--test-timeout=300000"]  # of a file, too
-    if pattern:
-        command.append(f"--test-name-pattern={pattern}")
-    counts = dict.fromkeys(("PASS", "FAIL", "SKIP"), 0)
-    with subprocess.Popen(command + files, cwd=EXTENSION, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            case = re.match(r"\s*(not )?ok \d+ - (.*?)( # SKIP.*| # TODO.*)?$", line)
-            if case and "does not match pattern" in line:
-                continue
-            if case and (case.group(1) or not case.group(2).endswith(".mjs")):
-                word = "FAIL" if case.group(1) else "SKIP" if case.group(3) else "PASS"
-                counts[word] += 1
-                print(word, case.group(2) + (case.group(3) or ""), flush=True)
-            elif re.match(r"\s+(error|expected|actual|location|stack):", line) or re.match(r"\s{6,}\S", line):
-                print(line.rstrip(), flush=True)
-    return counts, process.returncode
 
 
 def main():
@@ -82,19 +63,16 @@ def main():
     build = options.build.resolve()
     reason = missing()
     if reason:
-        print(f"SKIP all cases: {reason}")
-        print("0 passed, 0 failed, 1 skipped")
-        return 0
-    environment = dict(os.environ, KVMDBG_VSIX=package(build), KVMDBG_BUILD=str(build), FORCE_COLOR="0")
+        return node_cases.skip("all cases", reason)
+    environment = {"KVMDBG_VSIX": package(build), "KVMDBG_BUILD": str(build)}
     files = sorted(str(path) for path in HERE.glob("*.test.mjs"))
     reason = missing_live(build)
     if reason:
         files = [path for path in files if not path.endswith("/live.test.mjs")]
         print(f"SKIP sessions: {reason}")
-    counts, status = run(files, environment, options.filter)
+    counts, status = node_cases.run(EXTENSION, files, environment, options.filter)
     counts["SKIP"] += bool(reason)
-    print(f"{counts['PASS']} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped")
-    return 1 if counts["FAIL"] or not counts["PASS"] or status else 0
+    return node_cases.report(counts, status)
 
 
 if __name__ == "__main__":
