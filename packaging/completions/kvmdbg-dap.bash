@@ -5,11 +5,12 @@ _kvmdbg_dap() {
   case $before in
     --framing) mapfile -t COMPREPLY < <(compgen -W 'stream websocket' -- "$word") ;;
     --role) mapfile -t COMPREPLY < <(compgen -W 'control observe' -- "$word") ;;
+    --program) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     --index-cache | --root) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
     --client | --preamble | --lldb | --control | --peer) ;;
     *)
       mapfile -t COMPREPLY < <(compgen -W '--client --preamble --lldb --control --framing --role --peer --index-cache
-        --root --version --help' -- "$word")
+        --program --root --version --help' -- "$word")
       ;;
   esac
 }

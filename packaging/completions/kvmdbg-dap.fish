@@ -8,6 +8,7 @@ complete -c kvmdbg-dap -l framing -x -a 'stream websocket' -d 'how messages are 
 complete -c kvmdbg-dap -l role -x -a 'control observe' -d 'what the client may do'
 complete -c kvmdbg-dap -l peer -x -d 'where the client comes from'
 complete -c kvmdbg-dap -l index-cache -x -a '(__fish_complete_directories)' -d "folder for LLDB's symbol indexes"
+complete -c kvmdbg-dap -l program -r -F -d 'the image, for a client that names none'
 complete -c kvmdbg-dap -l root -x -a '(__fish_complete_directories)' -d 'where the client may read'
 complete -c kvmdbg-dap -l version -d 'print the version'
 complete -c kvmdbg-dap -s h -l help -d 'print help'

@@ -21,6 +21,7 @@ def arguments():
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--root", action="append", default=[])
     parser.add_argument("--index-cache")
+    parser.add_argument("--program")
     return parser.parse_args()
 
 

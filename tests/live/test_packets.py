@@ -112,7 +112,7 @@ def take_control():
     with Machine("spin") as machine:
         one, two = machine.connect(), machine.connect()
         run_to(machine, one, "loop")
-        equal(two.step().code, 5, "where the guest is, for one that has not heard")
+        equal(two.step().code, 2, "where the guest is, for one that has not heard")
         equal(two.step().code, 2, "a step without run control")
         holds("client 1: gdb from" in two.monitor("clients"), two.monitor("clients"))
         holds("before: client 1" in two.monitor("take"), "take")

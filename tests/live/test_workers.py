@@ -86,6 +86,7 @@ def a_worker_gets_its_client_and_nothing_else():
             equal(seen["open"][:7], list(range(7)), "descriptors")
             holds(len(seen["open"]) <= 8, f"descriptors: {seen['open']}")  # one lists them
             equal(seen["arguments"]["root"], [os.path.dirname(machine.image)], "where it may read")
+            equal(seen["arguments"]["program"], machine.image, "whose symbols it reads")
             # Python itself ignores SIGPIPE and SIGXFSZ; 32 and 33 are the C library's
             equal(int(seen["ignored"], 16) & ~(3 << 31), 0x1001000, "ignored signals")
             holds(seen["group"], "it is in our process group")
