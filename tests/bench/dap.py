@@ -86,13 +86,13 @@ class Seat:
                      breakpoints=[{"name": function, **({"condition": condition} if condition else {})}])
         self.move("continue")
 
-    def look(self, number):
+    def look(self):
         """What an editor with all its views open asks at a stop."""
         frames = self.ask("stackTrace", "stackTrace", threadId=1, levels=20)["stackFrames"]
         scopes = self.dap.ask("scopes", frameId=frames[0]["id"])["scopes"]
         self.ask("variables", "variables", variablesReference=scopes[0]["variablesReference"])
         read = self.ask("readMemory of 64 KiB", "readMemory", count=READ,
-                        memoryReference=hex(KERNEL + (16 << 20) + number * READ))
+                        memoryReference=hex(KERNEL + (16 << 20)))
         if len(read["data"]) != (READ + 2) // 3 * 4:
             raise SystemExit(f"dap: {len(read['data'])} characters of memory")
         code = self.ask("disassemble 100", "disassemble", instructionCount=100,
@@ -103,11 +103,11 @@ class Seat:
     def deep(self):
         self.go_to("factorial", "n == 1")
 
-    def round_of_looks(self, number):
+    def round_of_looks(self):
         self.move("stepIn", "instruction step", granularity="instruction")
-        self.look(number)
+        self.look()
 
-    def round_of_lines(self, _):
+    def round_of_lines(self):
         self.go_to("beat")
         self.dap.ask("setFunctionBreakpoints", breakpoints=[])
         self.move("next", "source step-over")
@@ -147,14 +147,14 @@ def compare(options, adapter, image):
                 attachCommands=lambda server: [f"gdb-remote {server.address}"]))
         for seat in seats.values():
             seat.deep()
-        for number in range(options.rounds):
+        for _ in range(options.rounds):
             for seat in seats.values():
-                seat.round_of_looks(number)
+                seat.round_of_looks()
         for seat in seats.values():
             seat.dap.ask("setFunctionBreakpoints", breakpoints=[])
-        for number in range(options.rounds):
+        for _ in range(options.rounds):
             for seat in seats.values():
-                seat.round_of_lines(number)
+                seat.round_of_lines()
         return {name: seat.medians() for name, seat in seats.items()}
 
 
