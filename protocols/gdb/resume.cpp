@@ -99,7 +99,7 @@ Answer tell_present(Conversation& c, const std::vector<Motion>& motions) {
   return refuse(c, motions, {Code::not_owner, moved_by_others});
 }
 
-Answer resume(Conversation& c, Resume how) {
+Answer resume(Conversation& c, const Resume& how) {
   if (c.gone) return say(render_exit(c));
   if (!c.session.running()) {
     if (auto stop = take_untold(c, how.motions)) {
@@ -223,7 +223,7 @@ Answer resume_each(Conversation& c, std::string_view arguments) {
     how.ranges.resize(how.motions.size());
     how.ranges[i] = chosen->range;
   }
-  return resume(c, std::move(how));
+  return resume(c, how);
 }
 
 // c C s S
@@ -235,7 +235,7 @@ Answer resume_plain(Conversation& c, Motion motion) {
   const VcpuId one = chosen ? c.moving.vcpu : c.general;
   Resume how{std::vector<Motion>(c.target().vcpu_count(), chosen ? Motion::hold : Motion::run)};
   how.motions[index(one)] = motion;
-  return resume(c, std::move(how));
+  return resume(c, how);
 }
 
 /// `c ADDR` goes on at ADDR.

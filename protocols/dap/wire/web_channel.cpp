@@ -181,6 +181,7 @@ Result<std::unique_ptr<WebChannel>> WebChannel::accept(int socket, std::string_v
   return std::unique_ptr<WebChannel>(new WebChannel(std::move(stream)));
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): for want of memory alone
 WebChannel::~WebChannel() {
   shut();
   {
