@@ -24,7 +24,8 @@ void read_client(Channel& channel, Inbox& inbox) {
     if (inbox.waiting() > max_waiting) {
       return inbox.put(ClientLeft{fmt::format("more than {} requests wait", max_waiting)});
     }
-    std::visit([&](auto&& message) { inbox.put(std::move(message)); }, parse_request(**next));
+    auto parsed = parse_request(**next);
+    std::visit([&](auto& message) { inbox.put(std::move(message)); }, parsed);
   }
 }
 
@@ -115,13 +116,14 @@ int serve(Channel& channel, Inherited inherited) {
     Client client(outbox);
     std::thread reader([&] { read_client(channel, inbox); });
     {
-      Session session(inbox, client, debugger, inherited);
+      Session session(inbox, client, debugger, std::move(inherited));
       why = Loop(session, client, inbox).run();
       if (outbox.overrun()) {
         why = fmt::format("the client leaves more than {} MiB unread", Outbox::max_unread >> 20);
       }
       if (session.phase != Phase::over) session.leave(Leaving::vanished);
     }
+    outbox.flush(); // the answer to disconnect among them
     channel.shut();
     reader.join();
   }

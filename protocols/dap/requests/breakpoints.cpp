@@ -171,8 +171,9 @@ struct BreakpointLocations {
       lldb::SBCompileUnit unit = units.GetContextAtIndex(i).GetCompileUnit();
       for (std::uint32_t k = 0; k < unit.GetNumLineEntries(); ++k) {
         lldb::SBLineEntry entry = unit.GetLineEntryAtIndex(k);
-        if (entry.GetFileSpec() != file || entry.GetLine() < args.line || entry.GetLine() > last)
+        if (entry.GetFileSpec() != file || entry.GetLine() < args.line || entry.GetLine() > last) {
           continue;
+        }
         found.emplace(entry.GetLine(), entry.GetColumn());
       }
     }

@@ -72,8 +72,9 @@ struct DataBreakpointInfo {
         size = value->GetType().GetPointeeType().GetByteSize();
       }
     }
-    if (address == LLDB_INVALID_ADDRESS)
+    if (address == LLDB_INVALID_ADDRESS) {
       return no_data(fmt::format("{} is not in memory", args.name));
+    }
     return data_at(address, args.bytes ? *args.bytes : size, args.name);
   }
 };

@@ -146,7 +146,7 @@ struct SetVariable {
 
 /// What `expression` names, as a thing that can be written.
 Result<lldb::SBValue>
-find_lvalue(Session& session, lldb::SBFrame frame, const std::string& expression) {
+find_lvalue(Session& session, const lldb::SBFrame& frame, const std::string& expression) {
   if (has_side_effects(expression)) {
     return Error{Code::bad_request, fmt::format("expression {} is no place", expression)};
   }

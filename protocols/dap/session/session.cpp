@@ -37,7 +37,11 @@ std::vector<std::string> run_arguments(const StartArguments& arguments) {
 } // namespace
 
 Session::Session(Inbox& in, Client& out, lldb::SBDebugger lldb, Inherited inherited)
-    : inbox(in), client(out), debugger(lldb), listener(lldb.GetListener()), inherited_(inherited) {}
+    : inbox(in),
+      client(out),
+      debugger(lldb),
+      listener(lldb.GetListener()),
+      inherited_(std::move(inherited)) {}
 
 Session::~Session() {
   if (lldb_socket_ >= 0) ::close(lldb_socket_);
@@ -85,8 +89,9 @@ Status Session::open_connections() {
     lldb_socket_ = TRY(dial(address));
   }
   if (socket < 0) return Error{Code::bad_request, "server is missing: HOST:PORT or unix:PATH"};
-  control = TRY(Control::open(socket, {[this](Json event) { inbox.put(News{std::move(event)}); },
-                                       [this](std::string why) { inbox.put(ServerLeft{why}); }}));
+  control = TRY(
+      Control::open(socket, {[this](Json event) { inbox.put(News{std::move(event)}); },
+                             [this](std::string why) { inbox.put(ServerLeft{std::move(why)}); }}));
   Json hello = {
       {"name", client.traits.name.empty() ? "DAP client" : client.traits.name.substr(0, 80)}};
   if (!arguments.role.empty()) hello["role"] = arguments.role;

@@ -6,11 +6,16 @@ namespace kdbg::dap {
 
 Outbox::Outbox(Channel& channel) : channel_(channel), writer_([this] { write_all(); }) {}
 
+void Outbox::flush() {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, std::chrono::seconds(1),
+                    [this] { return dropped_ || (messages_.empty() && idle_); });
+}
+
 Outbox::~Outbox() {
+  flush();
   {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds(1),
-                      [this] { return dropped_ || (messages_.empty() && idle_); });
+    const std::lock_guard lock(mutex_);
     ending_ = true;
     if (!messages_.empty() || !idle_) channel_.shut();
   }

@@ -19,6 +19,8 @@ public:
   Outbox& operator=(const Outbox&) = delete;
   /// From any thread. A client that leaves more than max_unread bytes unread is dropped.
   void put(std::string message);
+  /// Waits until all has been written; for a second at most.
+  void flush();
   /// Whether the client was dropped for what it left unread.
   bool overrun() const;
 
