@@ -105,6 +105,7 @@ void Arbiter::keep_points(ClientId id, bool keep) {
   if (const auto found = clients_.find(id); found != clients_.end()) {
     found->second.keeps_points = keep;
   }
+  if (keep) lease_.forget_rest(id);
 }
 
 bool Arbiter::keeps_points(ClientId id) const {

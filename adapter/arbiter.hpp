@@ -71,7 +71,7 @@ public:
   Result<ClientId> follow(ClientId id, FrontEnd& front_end, std::string_view pairing);
   void unfollow(ClientId id, FrontEnd& front_end);
   /// Until its next stop, what its follower says of points is not meant: a debugger that joins a
-  /// run first takes out the point it stands on.
+  /// run first takes out the point it stands on. Its resume then begins no drive.
   void keep_points(ClientId id, bool keep);
   bool keeps_points(ClientId id) const;
 
@@ -92,7 +92,9 @@ public:
   Result<Moved> resume(ClientId id, const Resume& how, bool follower = false);
   /// Takes the lease. Until `rest`, what this client's follower does is one run to the others.
   Status drive(ClientId id);
-  void rest(ClientId id);
+  /// True: the follower's next resume begins another drive, unless the lease passes to another
+  /// client, or this one keeps its points, before.
+  bool rest(ClientId id);
   /// Stops a running guest, and a drive between two of its runs.
   void interrupt(ClientId id);
   /// Does the guest run, as far as this client can know?

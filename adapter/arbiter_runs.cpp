@@ -19,6 +19,7 @@ Result<Moved> Arbiter::resume(ClientId id, const Resume& how, bool follower) {
     return Error{Code::running, fmt::format("stopped by {}", describe(*by))};
   }
   if (running(id) && (follower || resumed_by_ != id)) return Moved::joined;
+  if (follower && lease_.rests(id)) TRY(drive(id));
   if (follower && !lease_.driven_by(id)) return Moved::present;
   TRY(admit(id, Access::drive));
   const std::uint64_t epoch = target_.stop().epoch + 1;
@@ -41,13 +42,14 @@ Status Arbiter::drive(ClientId id) {
   return Done{};
 }
 
-void Arbiter::rest(ClientId id) {
-  if (!lease_.driven_by(id)) return;
+bool Arbiter::rest(ClientId id) {
+  if (!lease_.driven_by(id)) return lease_.rests(id);
   const bool hidden = lease_.hides() && !target_.running();
-  lease_.close();
+  lease_.rest();
   if (trace_.on()) trace_.note(describe(id) + " rests");
   if (hidden) show_stop(id);
   if (std::exchange(moved_points_, false)) tell(PointsChanged{id}, id);
+  return lease_.rests(id);
 }
 
 void Arbiter::interrupt(ClientId id) {
@@ -62,6 +64,7 @@ void Arbiter::take_control(ClientId id) {
   const auto driver = lease_.driver();
   lease_.take(id);
   if (hidden) show_stop(driver);
+  tell(ControlTaken{id}, id);
 }
 
 /// A debugger's own points come and go while it drives: the others hear of them once, at its rest.

@@ -231,14 +231,12 @@ struct Drive {
   Result<Reply> apply(Caller c) const { return c.arbiter.drive(c.id); }
 };
 
+/// Does the follower's next resume begin another drive?
 struct Rest {
-  using Reply = Done;
+  using Reply = bool;
   static constexpr Access access = Access::observe;
   static constexpr std::string_view name = "rest";
-  Result<Reply> apply(Caller c) const {
-    c.arbiter.rest(c.id);
-    return Done{};
-  }
+  Result<Reply> apply(Caller c) const { return c.arbiter.rest(c.id); }
 };
 
 struct ListClients {

@@ -17,6 +17,13 @@ public:
   /// From now on this client's runs are one to others. It holds the lease.
   void open(ClientId id);
   void close() { drive_.reset(); }
+  /// Closes the drive. Its client's next run opens another, unless the lease has passed on by then.
+  void rest();
+  bool rests(ClientId id) const { return resting_ == id; }
+  /// This client's next run is none of a drive.
+  void forget_rest(ClientId id) {
+    if (rests(id)) resting_.reset();
+  }
   std::optional<ClientId> driver() const;
   bool driven_by(ClientId id) const { return driver() == id; }
 
@@ -44,6 +51,7 @@ private:
   };
   std::optional<ClientId> holder_;
   std::optional<Drive> drive_;
+  std::optional<ClientId> resting_; ///< holds the lease
 };
 
 } // namespace kdbg

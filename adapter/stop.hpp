@@ -93,6 +93,10 @@ struct Gone {
 struct PointsChanged {
   ClientId by{};
 };
+/// Run control has passed to this client, by its wish alone.
+struct ControlTaken {
+  ClientId by{};
+};
 struct ClientJoined {
   ClientId id{};
   std::string name; ///< where it comes from; may be empty
@@ -117,6 +121,7 @@ using Event = std::variant<Stopped,
                            MemoryChanged,
                            Gone,
                            PointsChanged,
+                           ControlTaken,
                            ClientJoined,
                            ClientLeft,
                            ConsoleOutput,

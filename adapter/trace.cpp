@@ -81,6 +81,7 @@ std::string words(const Event& event) {
           },
           [](const Gone& gone) { return fmt::format("gone status={}", gone.status); },
           [](const PointsChanged& changed) { return "points" + by_whom(changed.by); },
+          [](const ControlTaken& taken) { return "control" + by_whom(taken.by); },
           [](const ClientJoined& joined) {
             return fmt::format("joined client={}", number(joined.id));
           },

@@ -43,7 +43,9 @@ public:
       while (auto news = inbox_.take_news()) {
         session_.on_news(news->event);
       }
-      while (!done_ && session_.listener.GetNextEvent(event)) {
+      // a look first: LLDB waits for one that is not there, however short
+      while (!done_ && session_.listener.PeekAtNextEvent(event) &&
+             session_.listener.GetNextEvent(event)) {
         session_.on_process_event(event);
       }
       if (auto item = inbox_.take()) {

@@ -28,6 +28,7 @@ PEER = "lldb-dap-22"
 KERNEL = 0xffffffff80000000  # where the demo guest sees its RAM
 READ = 64 << 10
 CLIENTS = 8
+CONNECT, CONNECTS = "connect to first stop", 6
 
 
 class Server:
@@ -61,7 +62,7 @@ class Seat:
         self.dap = Dap(make(), "bench")
         self.dap.begin(**arguments)
         self.dap.event("stopped")
-        self.row("connect to first stop", start)
+        self.row(CONNECT, start)
 
     def row(self, name, start):
         self.rows.setdefault(name, []).append((time.perf_counter() - start) * 1000)
@@ -132,19 +133,31 @@ def seated(options, make, **arguments):
             server.close()
 
 
+def ways(options, adapter, image):
+    """{adapter: what `seated` is given for it}."""
+    address = {"server": lambda server: server.address}
+    found = {"kvmdbg-dap": (lambda _: Framed(Pipes(str(adapter))), {"program": image, **address}),
+             "websocket": (lambda server: Web(server.address, server.token), {"program": image})}
+    if shutil.which(PEER):
+        found[PEER] = (lambda _: Framed(Pipes(PEER)),
+                       {"program": image, "stopOnEntry": True,
+                        "attachCommands": lambda server: [f"gdb-remote {server.address}"]})
+    return found
+
+
 def compare(options, adapter, image):
     """{adapter: rows}, the adapters taking turns: whatever else the host does is shared by all."""
+    makes = ways(options, adapter, image)
+    connects = {name: [] for name in makes}
+    for _ in range(CONNECTS):
+        for name, (make, arguments) in makes.items():
+            with seated(options, make, **arguments) as seat:
+                connects[name] += seat.rows[CONNECT]
     with contextlib.ExitStack() as stack:
-        seats = {
-            "kvmdbg-dap": stack.enter_context(seated(
-                options, lambda _: Framed(Pipes(str(adapter))), program=image,
-                server=lambda server: server.address)),
-            "websocket": stack.enter_context(seated(
-                options, lambda server: Web(server.address, server.token), program=image))}
-        if shutil.which(PEER):
-            seats[PEER] = stack.enter_context(seated(
-                options, lambda _: Framed(Pipes(PEER)), program=image, stopOnEntry=True,
-                attachCommands=lambda server: [f"gdb-remote {server.address}"]))
+        seats = {name: stack.enter_context(seated(options, make, **arguments))
+                 for name, (make, arguments) in makes.items()}
+        for name, seat in seats.items():
+            seat.rows[CONNECT] += connects[name]
         for seat in seats.values():
             seat.deep()
         for _ in range(options.rounds):

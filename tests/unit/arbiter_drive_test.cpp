@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 namespace kdbg {
 namespace {
 
@@ -41,8 +43,10 @@ struct Onlooker {
   template <class Kind>
   std::size_t count() const {
     std::size_t out = 0;
-    for (const Event& event : front_end.events) {
-      out += std::holds_alternative<Kind>(event) ? 1 : 0;
+    for (const auto* told : {&front_end.events, &front_end.news}) {
+      out += static_cast<std::size_t>(
+          std::count_if(told->begin(), told->end(),
+                        [](const Event& event) { return std::holds_alternative<Kind>(event); }));
     }
     return out;
   }
@@ -145,7 +149,58 @@ TEST_CASE("a drive is one run to everybody else") {
   CHECK(machine.arbiter.stops(9).size() == 1);
   CHECK(machine.arbiter.stops(9)[0].resumed_by == ClientId{1});
   CHECK_FALSE(other.session.running());
-  CHECK_THAT(pair.follower.ask("c"), Contains("T05")); // no drive, no run
+}
+
+TEST_CASE("after a drive the follower's next resume begins another") {
+  Machine machine;
+  Pair pair(machine);
+  Onlooker other(machine);
+  CHECK_THAT(pair.control.ask("jKvm.rest"), Contains("\"again\":false")); // nothing has begun
+  pair.control.ask("jKvm.drive");
+  pair.follower.ask("vCont;s:1");
+  machine.target.stop_now(first, Stepped{});
+  pair.follower.heard();
+  REQUIRE_THAT(pair.control.ask("jKvm.rest"), Contains("\"again\":true"));
+  const auto moves = [&] { return pair.follower.ask("vCont;s:1").empty(); };
+  SECTION("which is one run to others, as any") {
+    for (int step = 0; step < 2; ++step) {
+      CHECK(moves());
+      machine.target.stop_now(first, Stepped{});
+      pair.follower.heard();
+    }
+    CHECK(other.runs() == 2);
+    CHECK(other.stops() == 1);
+    CHECK_THAT(pair.control.ask("jKvm.rest"), Contains("\"again\":true"));
+    CHECK(other.stops() == 2);
+  }
+  SECTION("but not once another client has taken control") {
+    REQUIRE(other.session.execute(TakeControl{}));
+    CHECK_FALSE(moves());
+    CHECK_THAT(pair.control.ask("jKvm.rest"), Contains("\"again\":false"));
+  }
+  SECTION("nor once another client has moved the guest") {
+    REQUIRE(other.session.execute(TakeControl{}));
+    REQUIRE(other.session.execute(ResumeGuest{all()}));
+    machine.target.stop_now(first, HitPoint{yours});
+    CHECK_FALSE(moves());
+  }
+  SECTION("nor when it has come to follow") {
+    pair.control.ask("jKvm.follow");
+    CHECK_FALSE(moves());
+  }
+  SECTION("nor for one that may only observe by now") {
+    pair.control.ask(R"(jKvm.hello:{"name":"x","role":"observe"})");
+    CHECK_FALSE(moves());
+  }
+  CHECK(machine.target.counts.resumes <= 3);
+}
+
+TEST_CASE("everybody else is told who has taken control") {
+  Machine machine;
+  Onlooker one(machine), two(machine);
+  REQUIRE(one.session.execute(TakeControl{}));
+  CHECK(one.count<ControlTaken>() == 0);
+  CHECK(two.count<ControlTaken>() == 1);
 }
 
 TEST_CASE("a stop that is not the driver's own reaches everybody at once") {
@@ -178,6 +233,7 @@ TEST_CASE("a drive is cut between two of its runs") {
     CHECK(pair.follower.ask("vCont;s:1") == "E10"); // plain gdb's words for it
     CHECK_THAT(pair.follower.ask("vCont;s:1"), Contains("T05"));
     CHECK(machine.target.counts.resumes == 1);
+    CHECK_THAT(pair.control.ask("jKvm.rest"), Contains("\"again\":false"));
   }
   SECTION("by taking control") {
     REQUIRE(other.session.execute(TakeControl{}));

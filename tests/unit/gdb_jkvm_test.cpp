@@ -348,13 +348,15 @@ TEST_CASE("jKvm: subscribers are told what others do") {
   two.ask("Z1,1000,1");
   CHECK(one.heard().empty());
   asked(one, R"(subscribe:{"events":["stopped","resumed","memory-changed","points-changed",
-                                     "client-joined","client-left"]})");
+                                     "control-taken","client-joined","client-left"]})");
   two.ask("Z1,1000,1"); // has it already
   CHECK(one.heard().empty());
   two.ask("Z1,2000,1");
   CHECK(one.heard() == R"(Kvm:{"event":"points-changed","by":2,"byName":"client 2"})");
   two.ask("z1,2000,1");
   CHECK(one.heard() == R"(Kvm:{"event":"points-changed","by":2,"byName":"client 2"})");
+  asked(two, "takeControl");
+  CHECK(one.heard() == R"(Kvm:{"event":"control-taken","by":2,"byName":"client 2"})");
   two.ask("M1000,1:00");
   CHECK(one.heard() == R"(Kvm:{"event":"memory-changed","address":"0x1000","space":"current",)"
                        R"("length":1,"by":2,"byName":"client 2"})");
@@ -401,7 +403,7 @@ TEST_CASE("jKvm: help is the schema") {
   GdbClient client(machine);
   const Json help = asked(client, "help");
   CHECK(help["requests"].size() == jkvm::requests.size());
-  CHECK(help["events"].size() == 9);
+  CHECK(help["events"].size() == 10);
   const Json one = asked(client, R"(help:{"name":"walk"})");
   CHECK(one["requests"][0]["arguments"][1] ==
         Json::parse(R"({"name":"address","type":"number","required":true,

@@ -54,7 +54,7 @@ Result<Json> Control::ask(std::string_view name, const Json& arguments) {
 void Control::post(std::string_view name) {
   {
     const std::lock_guard lock(mutex_);
-    ++unheard_;
+    posted_.emplace_back(name);
   }
   // a server that is gone is told of by the reader
   ignore(send(gdb::frame(fmt::format("jKvm.{}", name))));
@@ -142,22 +142,31 @@ void Control::receive() {
 void Control::take(gdb::Token token) {
   using Kind = gdb::Token::Kind;
   if (token.kind == Kind::notification && token.payload.starts_with(notification)) {
-    Json json = Json::parse(token.payload.substr(notification.size()), nullptr, false);
-    if (json.is_object()) listener_.told(std::move(json));
-    return;
+    return tell(std::string_view(token.payload).substr(notification.size()));
   }
   if (token.kind != Kind::packet) return;
+  std::string posted;
   {
     const std::lock_guard lock(mutex_);
     // not before the answer to QStartNoAckMode itself
     if (acks_) ignore(send("+"));
-    if (unheard_ > 0) {
-      --unheard_;
+    if (posted_.empty()) {
+      answer_ = std::move(token.payload);
+      changed_.notify_all();
       return;
     }
-    answer_ = std::move(token.payload);
+    posted = std::move(posted_.front());
+    posted_.pop_front();
   }
-  changed_.notify_all();
+  tell(token.payload, posted);
+}
+
+/// An event, or the answer to what was posted: that one is named here, and may be an error.
+void Control::tell(std::string_view text, std::string_view posted) {
+  Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return;
+  if (!posted.empty()) json["event"] = posted;
+  listener_.told(std::move(json));
 }
 
 } // namespace kdbg::dap

@@ -6,6 +6,7 @@
 #include "protocols/gdb/codec.hpp"
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -29,8 +30,8 @@ public:
   /// for ten seconds, else bad_request with its sentence.
   Result<Json> ask(std::string_view name, const Json& arguments = Json::object());
 
-  /// As `ask`, without waiting for the answer, which nobody hears: what is asked next is answered
-  /// after it.
+  /// As `ask`, without waiting: the listener is told of the answer as of an event by this name.
+  /// What is asked next is answered after it.
   void post(std::string_view name);
 
   /// By how much a Linux kernel has moved itself; 0 for what is none, or cannot be told yet.
@@ -47,13 +48,14 @@ private:
   Status send(std::string_view bytes);
   void receive();
   void take(gdb::Token token);
+  void tell(std::string_view text, std::string_view posted = {});
 
   int socket_;
   Listener listener_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<std::string> answer_;
-  std::size_t unheard_ = 0; ///< answers yet to come that nobody waits for
+  std::deque<std::string> posted_; ///< whose answers are yet to come
   bool gone_ = false;
   bool acks_ = true; ///< until QStartNoAckMode is answered
   std::thread reader_;

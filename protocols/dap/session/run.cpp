@@ -15,7 +15,7 @@ namespace kdbg::dap {
 
 Status Session::drive(const std::function<Status()>& move, std::function<bool()> then) {
   TRY(stopped());
-  if (!driving_) TRY(take_drive());
+  if (!driving_ && !std::exchange(at_rest_, false)) TRY(take_drive());
   const bool stale = stale_;
   forget_handles();
   latest_stop_ = nullptr;
@@ -28,7 +28,7 @@ Status Session::drive(const std::function<Status()>& move, std::function<bool()>
   driving_ = lldb_moves_ = running_ = false;
   release_others();
   if (stale) forget_memory();
-  ignore(control->ask("rest"));
+  rest();
   return moved;
 }
 
@@ -54,6 +54,12 @@ Status Session::take_drive() {
     error.what += "; the request kvmdbg/takeControl takes it";
   }
   return error;
+}
+
+/// The server's answer says whether another drive has to be asked for.
+void Session::rest() {
+  at_rest_ = false;
+  control->post("rest");
 }
 
 Status Session::pause() {
@@ -110,8 +116,8 @@ void Session::on_lldb_stopped() {
   release_others();
   const auto then = std::exchange(then_, {});
   if (then && then()) return;
-  control->post("rest");
   tell_own_stop();
+  rest();
 }
 
 // --- what the server tells
@@ -120,6 +126,8 @@ void Session::on_news(const Json& event) {
   const std::string name = event.value("event", "");
   if (name == "stopped") on_stopped(event);
   if (name == "resumed") on_resumed(event);
+  if (name == "resumed" || name == "control-taken") at_rest_ = false;
+  if (name == "rest") at_rest_ = event.value("again", false);
   if (name == "log") points->on_log(event);
   if (name == "memory-changed") on_memory_changed(*this, event);
   if (name == "ended") status_ = event.value("status", 0) & 0xff;
@@ -152,6 +160,7 @@ void Session::on_stopped(const Json& event) {
 /// LLDB joins the run under way; of a guest that stands it learns how it stands.
 void Session::follow() {
   if (!process.IsValid() || lldb_moves_) return;
+  at_rest_ = false;
   if (auto followed = control->ask("follow")) followed_ = followed->value("epoch", followed_);
   lldb_moves_ = process.Continue().Success();
 }

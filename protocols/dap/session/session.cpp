@@ -98,7 +98,7 @@ Status Session::open_connections() {
   if (inherited_.observe) hello["role"] = "observe";
   const Json told = TRY(control->ask("hello", hello));
   TRY(make_follower(lldb_socket_, told.value("pairing", "")));
-  const Json events = {"stopped", "resumed", "memory-changed", "points-changed",
+  const Json events = {"stopped", "resumed", "memory-changed", "control-taken",
                        "console", "log",     "ended"};
   TRY(control->ask("subscribe", {{"events", events}}));
   return Done{};

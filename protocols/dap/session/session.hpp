@@ -178,6 +178,7 @@ private:
   // run.cpp
   Status settle();
   Status take_drive();
+  void rest();
   Status go_on();
   Status tell_present_stop();
   void on_lldb_stopped();
@@ -199,6 +200,7 @@ private:
   int lldb_socket_ = -1;       ///< until LLDB has it
   bool running_ = false;       ///< as the client has been told
   bool driving_ = false;       ///< a move of this client's is under way
+  bool at_rest_ = false;       ///< the server has said so: LLDB's next move begins a drive
   bool lldb_moves_ = false;    ///< LLDB has resumed, and has not told of a stop yet
   std::uint64_t followed_ = 0; ///< epoch of the stop that LLDB was last sent to hear of
   bool moved_ = false;         ///< this client has moved or paused the guest

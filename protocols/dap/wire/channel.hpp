@@ -15,6 +15,8 @@ public:
   virtual Result<std::optional<std::string>> read() = 0;
   /// Waits until the message is on its way.
   virtual Status write(std::string_view message) = 0;
+  /// The same for a message that needs no waiting; false, and nothing is done, for any other.
+  virtual bool write_now(std::string_view /*message*/) { return false; }
   /// Ends a `read` and a `write` that wait; from any thread.
   virtual void shut() = 0;
 };

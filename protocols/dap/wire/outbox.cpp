@@ -27,6 +27,7 @@ void Outbox::put(std::string message) {
   {
     const std::lock_guard lock(mutex_);
     if (dropped_) return;
+    if (idle_ && messages_.empty() && channel_.write_now(message)) return;
     bytes_ += message.size();
     messages_.push_back(std::move(message));
     if (bytes_ > max_unread) {

@@ -1,6 +1,7 @@
 #pragma once
-/// Messages on their way to the client, written by a thread of their own: a slow client never holds
-/// up the debugger, and one that takes nothing is dropped.
+/// Messages on their way to the client. What the channel does not take at once is written by a
+/// thread of its own: a slow client never holds up the debugger, and one that takes nothing is
+/// dropped.
 #include "protocols/dap/wire/channel.hpp"
 
 #include <condition_variable>

@@ -3,6 +3,7 @@
 #include "adapter/types.hpp"
 
 #include <cerrno>
+#include <climits>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -48,8 +49,22 @@ Result<std::optional<std::string>> StreamChannel::read() {
 }
 
 Status StreamChannel::write(std::string_view message) {
+  return write_bytes(frame(message));
+}
+
+/// So little is taken whole or not at all by a pipe (pipe(7)), and by a socket all but always.
+bool StreamChannel::write_now(std::string_view message) {
+  if (message.size() > PIPE_BUF) return false;
   const std::string framed = frame(message);
-  for (std::string_view rest = framed; !rest.empty();) {
+  const ssize_t sent = ::write(out_, framed.data(), framed.size());
+  if (sent <= 0) return false;
+  // a failure is met again by who writes the next one
+  ignore(write_bytes(std::string_view(framed).substr(static_cast<std::size_t>(sent))));
+  return true;
+}
+
+Status StreamChannel::write_bytes(std::string_view rest) {
+  while (!rest.empty()) {
     const ssize_t sent = ::write(out_, rest.data(), rest.size());
     if (sent >= 0) {
       rest.remove_prefix(static_cast<std::size_t>(sent));

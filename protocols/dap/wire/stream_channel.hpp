@@ -14,11 +14,13 @@ public:
   StreamChannel& operator=(const StreamChannel&) = delete;
   Result<std::optional<std::string>> read() override;
   Status write(std::string_view message) override;
+  bool write_now(std::string_view message) override;
   void shut() override;
 
 private:
   /// Until `fd` is ready for `events`, or `shut`.
   Status await(int fd, short events) const;
+  Status write_bytes(std::string_view rest);
 
   int in_, out_;
   int shut_; ///< an eventfd

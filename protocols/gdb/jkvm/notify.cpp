@@ -47,6 +47,11 @@ Told tell(const Event& event, const Session& session) {
             put_by(told.fields, changed.by, session);
             return told;
           },
+          [&](const ControlTaken& taken) {
+            Told told{"control-taken", Json::object()};
+            put_by(told.fields, taken.by, session);
+            return told;
+          },
           [](const ClientJoined& joined) {
             return Told{"client-joined", {{"client", to_json(joined.id)}, {"name", joined.name}}};
           },

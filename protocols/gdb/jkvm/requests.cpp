@@ -121,6 +121,13 @@ Reply act(Conversation& c, const Json&) {
   return run_state(c);
 }
 
+Reply rest(Conversation& c, const Json&) {
+  const bool again = TRY(c.session.execute(Rest{}));
+  Json json = run_state(c);
+  json["again"] = again;
+  return json;
+}
+
 Reply vcpus(Conversation& c, const Json&) {
   Json list = Json::array();
   for (const VcpuState& state : TRY(list_vcpus(c))) {
@@ -256,7 +263,7 @@ constexpr std::array handlers = {
     Handled{"follower", &follower},
     Handled{"follow", &act<KeepPoints>},
     Handled{"drive", &act<Drive>},
-    Handled{"rest", &act<Rest>},
+    Handled{"rest", &rest},
     Handled{"interrupt", &act<Interrupt>},
     Handled{"reset", &act<ResetMachine>},
     Handled{"powerOff", &act<PowerOff>},

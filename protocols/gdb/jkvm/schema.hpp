@@ -150,6 +150,12 @@ inline constexpr Field run_state[] = {
     {"epoch", "number", "the number of the latest stop's run"},
 };
 
+inline constexpr Field rest[] = {
+    {"running", "flag", ""},
+    {"epoch", "number", "the number of the latest stop's run"},
+    {"again", "flag", "the follower's next resume begins another drive"},
+};
+
 inline constexpr Field vcpus[] = {
     {"running", "flag", ""},
     {"epoch", "number", "the number of the latest stop's run"},
@@ -312,7 +318,11 @@ inline constexpr std::array requests = {
            "to all other clients",
            {},
            schemas::run_state},
-    Schema{"rest", "the drive is over", {}, schemas::run_state},
+    Schema{"rest",
+           "the drive is over; unless another client takes run control, or this one asks to "
+           "`follow`, the follower's next resume begins another",
+           {},
+           schemas::rest},
     Schema{"interrupt", "stops the guest, for everybody", {}, schemas::run_state},
     Schema{"reset",
            "the machine starts anew, and is held at its entry; points stay",
@@ -366,6 +376,7 @@ inline constexpr Field stopped[] = {{"epoch", "number", "the run that it ended"}
                                     {"by", "number", "who had resumed it; null for none"},
                                     by_name};
 inline constexpr Field points_changed[] = {by, by_name};
+inline constexpr Field control_taken[] = {by, by_name};
 inline constexpr Field client_joined[] = {{"client", "number", ""},
                                           {"name", "text", "where it comes from"}};
 inline constexpr Field client_left[] = {{"client", "number", ""}};
@@ -390,6 +401,7 @@ inline constexpr std::array events = {
     EventSchema{"resumed", "another client has resumed it", schemas::resumed},
     EventSchema{"memory-changed", "another client has written memory", schemas::memory_changed},
     EventSchema{"points-changed", "another client's points have changed", schemas::points_changed},
+    EventSchema{"control-taken", "another client has taken run control", schemas::control_taken},
     EventSchema{"client-joined", "", schemas::client_joined},
     EventSchema{"client-left", "", schemas::client_left},
     EventSchema{"ended", "the machine has ended: the connection ends, too", schemas::ended},
