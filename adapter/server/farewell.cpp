@@ -52,7 +52,7 @@ private:
     done_();
   }
 
-  static constexpr std::size_t most = std::size_t{1} << 20; // bytes
+  static constexpr std::size_t most = std::size_t{16} << 20; // bytes
   Socket socket_;
   asio::steady_timer timer_;
   std::string last_;

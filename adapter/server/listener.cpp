@@ -5,6 +5,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include <fmt/format.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,21 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using LocalProtocol = asio::local::stream_protocol;
 using ErrorCode = boost::system::error_code;
+
+template <int name>
+using TcpNumber = asio::detail::socket_option::integer<IPPROTO_TCP, name>;
+
+/// A debugger may sit at a breakpoint for days, so silence is no reason to part with it. A client
+/// whose host is gone is told apart by TCP's own probes (tcp(7)): within two minutes, so that its
+/// points and its run control do not stay behind.
+void notice_dead_hosts(asio::generic::stream_protocol::socket& socket) {
+  constexpr int silent = 60, apart = 15, probes = 4; // seconds, seconds, a count
+  ErrorCode ignored;
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  socket.set_option(TcpNumber<TCP_KEEPIDLE>(silent), ignored);
+  socket.set_option(TcpNumber<TCP_KEEPINTVL>(apart), ignored);
+  socket.set_option(TcpNumber<TCP_KEEPCNT>(probes), ignored);
+}
 
 Error failed(std::string_view what, const ListenAddress& where, const ErrorCode& error) {
   return Error{Code::kernel,
@@ -131,7 +147,7 @@ void Listener::on_accepted(ErrorCode error, Socket socket) {
   socket.set_option(asio::socket_base::send_buffer_size(512 << 10), ignored);
   if (!file_.has_value()) {
     socket.set_option(tcp::no_delay(true), ignored); // a debugger waits for every small answer
-    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    notice_dead_hosts(socket);
     if (const auto remote = socket.remote_endpoint(ignored); !ignored) {
       peer = describe(tcp_of(remote));
     }

@@ -153,6 +153,9 @@ def messages_of_a_gibibyte():
         link = door.websocket("/rsp", door.control)
         link.link.sendall(bytes([0x82, 0x80 | 127]) + struct.pack(">Q", 1 << 30) + b"mask")
         equal(link.closed()[0], 1009, "close code")
+        link = door.websocket("/rsp", door.control)  # what it goes on to send does not cost it the answer
+        link.link.sendall(bytes([0x82, 0x80 | 127]) + struct.pack(">Q", 3 << 19) + b"mask" + bytes(3 << 19))
+        equal(link.closed()[0], 1009, "close code after a message and a half")
         link = door.websocket("/rsp", door.control)
         with open(f"/proc/{door.process.pid}/status", encoding="ascii") as file:
             before = int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
@@ -167,6 +170,21 @@ def messages_of_a_gibibyte():
         holds(after - before < 16384, f"the server grew by {after - before} KiB")
         door.wait_log("closed a connection from .*: .*\n(.*\n)*.*client 1 left")
         door.connect().close()
+
+
+@case()
+def a_client_whose_host_is_gone_is_noticed():
+    with Door() as door:
+        client = door.connect()
+        time.sleep(0.3)  # all has been acknowledged
+        here, there = (f":{number:04X} " for number in (int(door.port), client.wire.socket.getsockname()[1]))
+        with open("/proc/net/tcp", encoding="ascii") as file:
+            of_server = [line.split() for line in file if line.find(here) < line.find(there) and here in line]
+        equal(len(of_server), 1, "the server's end")
+        timer, ticks = of_server[0][5].split(":")
+        equal(timer, "02", "TCP's keepalive timer runs")
+        holds(int(ticks, 16) <= 60 * os.sysconf("SC_CLK_TCK"), f"the first probe is {ticks} ticks away")
+        client.close()
 
 
 def looks_only(door, ask):

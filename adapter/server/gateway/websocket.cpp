@@ -1,5 +1,9 @@
 #include "adapter/server/gateway/websocket.hpp"
 
+#include "adapter/server/farewell.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
@@ -13,12 +17,30 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 using ErrorCode = beast::error_code;
-using WebSocket = websocket::stream<Socket, false>; // without compression
+
+/// Beast's own teardown reads once more and closes: what the client is still sending then resets
+/// the connection, and takes the close frame with it. This one stays open, for a farewell.
+class OpenSocket : public Socket {
+public:
+  using Socket::Socket;
+  explicit OpenSocket(Socket socket) : Socket(std::move(socket)) {}
+};
+
+template <class Handler>
+void async_teardown(beast::role_type, OpenSocket& socket, Handler&& handler) {
+  ErrorCode error;
+  socket.shutdown(asio::socket_base::shutdown_send, error);
+  asio::post(socket.get_executor(),
+             beast::bind_front_handler(std::forward<Handler>(handler), error));
+}
+
+using WebSocket = websocket::stream<OpenSocket, false>; // without compression
 
 /// Text frames are for JSON; here are packets.
 class WebSocketStream final : public Stream {
 public:
-  explicit WebSocketStream(std::unique_ptr<WebSocket> socket) : socket_(std::move(socket)) {}
+  WebSocketStream(std::unique_ptr<WebSocket> socket, std::chrono::milliseconds patience)
+      : socket_(std::move(socket)), patience_(patience) {}
 
   asio::any_io_executor executor() override { return socket_->get_executor(); }
 
@@ -26,6 +48,7 @@ public:
     socket_->async_read_some(
         into, [this, into, done = std::move(done)](ErrorCode error, std::size_t count) mutable {
           if (error == websocket::error::closed) error = asio::error::eof;
+          if (error) part();
           if (error) return done(error, count);
           if (socket_->got_text()) return refuse_text(std::move(done));
           if (count == 0) return read_some(into, std::move(done)); // an empty message
@@ -56,12 +79,20 @@ public:
 private:
   void refuse_text(Handler done) {
     socket_->async_close({websocket::close_code::unknown_data, "packets come in binary frames"},
-                         [done = std::move(done)](ErrorCode) {
+                         [this, done = std::move(done)](ErrorCode) {
+                           part();
                            done(make_error_code(boost::system::errc::protocol_error), 0);
                          });
   }
 
+  /// The close frame is on its way.
+  void part() {
+    Socket& lowest = socket_->next_layer();
+    if (lowest.is_open()) say_farewell(std::move(lowest), {}, patience_, [] {});
+  }
+
   std::unique_ptr<WebSocket> socket_;
+  std::chrono::milliseconds patience_;
   bool writing_ = false;
 };
 
@@ -70,7 +101,7 @@ void accept(Socket socket,
             std::chrono::milliseconds patience,
             std::function<void(Result<std::unique_ptr<WebSocket>>)> done) {
   constexpr std::size_t longest_message = std::size_t{1} << 20;
-  auto made = std::make_unique<WebSocket>(std::move(socket));
+  auto made = std::make_unique<WebSocket>(OpenSocket(std::move(socket)));
   WebSocket& waiting = *made;
   waiting.set_option(
       websocket::stream_base::timeout{patience, websocket::stream_base::none(), false});
@@ -125,9 +156,10 @@ void accept_websocket(Socket socket,
                       std::chrono::milliseconds patience,
                       std::function<void(Result<std::unique_ptr<Stream>>)> done) {
   accept(std::move(socket), std::move(request), patience,
-         [done = std::move(done)](Result<std::unique_ptr<WebSocket>> made) {
+         [patience, done = std::move(done)](Result<std::unique_ptr<WebSocket>> made) {
            if (!made) return done(made.error());
-           done(std::unique_ptr<Stream>(std::make_unique<WebSocketStream>(*std::move(made))));
+           done(std::unique_ptr<Stream>(
+               std::make_unique<WebSocketStream>(*std::move(made), patience)));
          });
 }
 
@@ -138,7 +170,8 @@ void accept_upgrade(Socket socket,
   accept(std::move(socket), std::move(request), patience,
          [done = std::move(done)](Result<std::unique_ptr<WebSocket>> made) {
            if (!made) return done(made.error());
-           done(std::move((*made)->next_layer()));
+           Socket& lowest = (*made)->next_layer();
+           done(std::move(lowest));
          });
 }
 
