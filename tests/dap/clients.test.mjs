@@ -59,6 +59,8 @@ test('who has no run control is told who has, and may take it', together(2, asyn
   assert.match(refused.message, /tests/);
   assert.match(refused.message, /takeControl/);
   await b.send('kvmdbg/takeControl', {});
+  const told = () => a.events('output').some((event) => / has taken run control$/m.test(event.body.output));
+  await a.until(told, 'the other client is told');
   const lost = await a.ask('next', { threadId: 1 }); // who had it is told, too, before it has moved
   assert.match(lost.message, /run control is held by .*takeControl/);
   await b.stop(() => b.stepInRequest({ threadId: 1, granularity: 'instruction' }));

@@ -17,6 +17,11 @@ bool is_under(const fs::path& root, const fs::path& path) {
   return std::mismatch(real.begin(), real.end(), path.begin(), path.end()).first == real.end();
 }
 
+bool is_under_any(const std::vector<std::string>& roots, const fs::path& path) {
+  return std::any_of(roots.begin(), roots.end(),
+                     [&](const std::string& root) { return is_under(root, path); });
+}
+
 } // namespace
 
 std::vector<std::string> source_roots(const StartArguments& arguments) {
@@ -33,8 +38,7 @@ std::vector<std::string> source_roots(const StartArguments& arguments) {
 Status check_root(const std::vector<std::string>& roots, const std::string& path) {
   std::error_code error;
   const fs::path real = fs::weakly_canonical(path, error); // it may not be there
-  const auto holds = [&](const std::string& root) { return !error && is_under(root, real); };
-  if (roots.empty() || std::any_of(roots.begin(), roots.end(), holds)) return Done{};
+  if (roots.empty() || (!error && is_under_any(roots, real))) return Done{};
   return Error{Code::bad_request,
                fmt::format("{} is in none of the folders that --root names", path)};
 }
@@ -42,8 +46,7 @@ Status check_root(const std::vector<std::string>& roots, const std::string& path
 Result<std::string> read_source(const std::vector<std::string>& roots, const std::string& path) {
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
-  const auto holds = [&](const std::string& root) { return is_under(root, real); };
-  if (error || std::none_of(roots.begin(), roots.end(), holds)) {
+  if (error || !is_under_any(roots, real)) {
     return Error{Code::bad_request,
                  fmt::format("source.path {} is in none of the folders of sources", path)};
   }

@@ -89,10 +89,9 @@ struct Disconnect {
     capabilities["supportSuspendDebuggee"] = true;
   }
   static Result<Body> run(Session& session, const Args& args) {
-    const bool suspend = args.suspend.value_or(false);
-    session.leave(args.terminate.value_or(session.launched) ? Leaving::terminated
-                  : suspend                                 ? Leaving::suspended
-                                                            : Leaving::going_on);
+    Leaving how = args.suspend.value_or(false) ? Leaving::suspended : Leaving::going_on;
+    if (args.terminate.value_or(session.launched)) how = Leaving::terminated;
+    session.leave(how);
     return Nothing{};
   }
   static void after_reply(Session& session) { session.client.tell("terminated"); }

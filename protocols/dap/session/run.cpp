@@ -126,7 +126,7 @@ void Session::on_news(const Json& event) {
   const std::string name = event.value("event", "");
   if (name == "stopped") on_stopped(event);
   if (name == "resumed") on_resumed(event);
-  if (name == "resumed" || name == "control-taken") at_rest_ = false;
+  if (name == "control-taken") on_control_taken(event);
   if (name == "rest") at_rest_ = event.value("again", false);
   if (name == "log") points->on_log(event);
   if (name == "memory-changed") on_memory_changed(*this, event);
@@ -135,6 +135,7 @@ void Session::on_news(const Json& event) {
 }
 
 void Session::on_resumed(const Json& event) {
+  at_rest_ = false;
   if (driving_ || running_) return;
   running_ = true;
   forget_handles();
@@ -143,6 +144,13 @@ void Session::on_resumed(const Json& event) {
   client.tell("continued", {{"threadId", 1}, {"allThreadsContinued", true}});
   client.print("console",
                fmt::format("{} has resumed the guest\n", event.value("byName", "somebody")));
+}
+
+void Session::on_control_taken(const Json& event) {
+  at_rest_ = false;
+  if (phase != Phase::debugging) return;
+  client.print("console",
+               fmt::format("{} has taken run control\n", event.value("byName", "somebody")));
 }
 
 void Session::on_stopped(const Json& event) {
@@ -218,9 +226,9 @@ Result<lldb::SBFrame> Session::frame(std::int32_t id) {
 }
 
 Result<std::string> Session::why_stopped(std::int32_t id) {
-  const Json stops = TRY(control->ask("stops", {{"count", 1}}))["stops"];
-  if (stops.empty()) return std::string{};
-  for (const Json& vcpu : stops.back()["vcpus"]) {
+  const Json stop = TRY(ask_latest_stop());
+  if (stop.is_null()) return std::string{};
+  for (const Json& vcpu : stop["vcpus"]) {
     if (vcpu.value("vcpu", 0) + 1 == id) return reasons_of(vcpu);
   }
   return std::string{};
@@ -259,13 +267,19 @@ void Session::set_memory_cache(bool on) {
 
 // --- telling the client
 
+/// Of the server's time line; null when the guest has not stopped yet.
+Result<Json> Session::ask_latest_stop() {
+  Json stops = TRY(control->ask("stops", {{"count", 1}}))["stops"];
+  return stops.empty() ? Json() : std::move(stops.back());
+}
+
 Status Session::tell_present_stop() {
   TRY(settle());
-  const Json stops = TRY(control->ask("stops", {{"count", 1}}))["stops"];
-  if (stops.empty()) {
+  const Json stop = TRY(ask_latest_stop());
+  if (stop.is_null()) {
     tell_own_stop();
   } else {
-    tell_others_stop(stops.back());
+    tell_others_stop(stop);
   }
   return Done{};
 }
@@ -274,8 +288,7 @@ void Session::tell_own_stop() {
   lldb::SBThread thread = thread_to_look_at(process);
   const bool stepped = thread.GetStopReason() == lldb::eStopReasonPlanComplete;
   if (latest_stop_.is_null() && !stepped) { // LLDB has heard of it first
-    auto told = control->ask("stops", {{"count", 1}});
-    if (told && !told->at("stops").empty()) latest_stop_ = told->at("stops").back();
+    if (auto stop = ask_latest_stop()) latest_stop_ = *std::move(stop);
   }
   follow_kernel(latest_stop_);
   process.SetSelectedThread(thread);

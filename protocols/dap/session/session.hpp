@@ -22,7 +22,6 @@
 #include <lldb/API/SBValue.h>
 
 #include <array>
-#include <set>
 
 namespace kdbg::dap {
 
@@ -185,11 +184,13 @@ private:
   void on_lldb_exited();
   void on_resumed(const Json& event);
   void on_stopped(const Json& event);
+  void on_control_taken(const Json& event);
   void follow();
   void release_others();
   Json with_hits(Json body, std::uint64_t address) const;
   void forget_handles();
   void set_memory_cache(bool on);
+  Result<Json> ask_latest_stop();
   void tell_own_stop();
   void tell_others_stop(const Json& event);
 
@@ -209,11 +210,14 @@ private:
   std::optional<int> status_;  ///< that the guest has ended with, once it has
   Json latest_stop_;           ///< the server's news of it; null for one that only LLDB tells
   std::function<bool()> then_;
-  std::map<std::string, lldb::SBModule> modules_; ///< by the paths of their files
-  std::set<std::string> sliding_;                 ///< of those, which lie where the kernel does
-  std::set<std::string> unchecked_;               ///< whose build has not been compared yet
-  std::uint64_t kernel_slide_ = 0;                ///< the latest that is known
-  bool kernel_placed_ = false;                    ///< it has not moved since
+  struct PlacedSymbols {
+    lldb::SBModule module;
+    bool slides = false;   ///< it lies where the kernel does
+    bool compared = false; ///< its build, with the guest's
+  };
+  std::map<std::string, PlacedSymbols> symbol_files_; ///< by their paths
+  std::uint64_t kernel_slide_ = 0;                    ///< the latest that is known
+  bool kernel_placed_ = false;                        ///< it has not moved since
   std::unique_ptr<SymbolLoader>
       symbols_; ///< the last to be made and the first to go: its thread uses the inbox
 };

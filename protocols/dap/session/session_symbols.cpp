@@ -6,6 +6,7 @@
 
 #include <lldb/API/SBFileSpec.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace kdbg::dap {
@@ -58,9 +59,9 @@ void Session::begin_symbols() {
 
 Status Session::add_symbols(const SymbolFile& file) {
   TRY(check_root(roots(), file.path));
-  const auto known = modules_.find(file.path);
-  if (known != modules_.end()) {
-    add_symbols(LoadedSymbols{file, known->second});
+  const auto known = symbol_files_.find(file.path);
+  if (known != symbol_files_.end()) {
+    add_symbols(LoadedSymbols{file, known->second.module});
   } else if (symbols_ && symbols_->left() > 0) {
     return Error{Code::bad_request, "symbols are being read: wait for progressEnd"};
   } else {
@@ -113,14 +114,12 @@ void Session::add_symbols(const LoadedSymbols& loaded) {
     return client.print("important",
                         fmt::format("no symbols from {}: no file that lldb can read\n", path));
   }
-  const bool slides = is_linux(loaded.module);
-  if (slides && !kernel_placed_ && !running_) look_for_kernel();
-  const auto slide = slide_of(loaded, slides ? kernel_slide_ : 0);
+  const bool is_kernel = is_linux(loaded.module);
+  if (is_kernel && !kernel_placed_ && !running_) look_for_kernel();
+  const auto slide = slide_of(loaded, is_kernel ? kernel_slide_ : 0);
   if (!slide) return client.print("important", fmt::format("{}: {}\n", path, slide.error().what));
-  const bool fixed = !slides || loaded.file.slide || loaded.file.address;
-  fixed ? sliding_.erase(path) : sliding_.insert(path).second;
-  modules_[path] = loaded.module;
-  unchecked_.insert(path);
+  const bool slides = is_kernel && !loaded.file.slide && !loaded.file.address;
+  symbol_files_[path] = {loaded.module, slides};
   place_symbols(loaded.module, *slide);
   points->look_again();
   if (phase != Phase::debugging || running_) return;
@@ -146,9 +145,11 @@ bool Session::look_for_kernel() {
 /// At a stop: its symbols go with a kernel that has moved, as after a reset.
 void Session::follow_kernel(const Json& stop) {
   if (stop.is_object() && is_entry(stop)) kernel_placed_ = false;
-  if (!sliding_.empty() && !kernel_placed_ && look_for_kernel()) {
-    for (const std::string& path : sliding_) {
-      place_symbols(modules_[path], kernel_slide_);
+  const bool slides = std::any_of(symbol_files_.begin(), symbol_files_.end(),
+                                  [](const auto& entry) { return entry.second.slides; });
+  if (slides && !kernel_placed_ && look_for_kernel()) {
+    for (const auto& entry : symbol_files_) {
+      if (entry.second.slides) place_symbols(entry.second.module, kernel_slide_);
     }
     points->look_again();
   }
@@ -158,15 +159,15 @@ void Session::follow_kernel(const Json& stop) {
 /// A file whose build id is not the one in the guest is said. One that cannot be compared yet
 /// waits.
 void Session::check_builds() {
-  for (auto path = unchecked_.begin(); path != unchecked_.end();) {
-    const auto same = same_build(*this, modules_[*path]);
-    if (same && !*same) {
-      client.print("important",
-                   fmt::format("{}: the guest runs another build than this file's: its symbols "
-                               "may be wrong\n",
-                               *path));
-    }
-    path = same ? unchecked_.erase(path) : std::next(path);
+  for (auto& [path, file] : symbol_files_) {
+    if (file.compared) continue;
+    const auto same = same_build(*this, file.module);
+    file.compared = same.has_value();
+    if (!same || *same) continue;
+    client.print("important",
+                 fmt::format("{}: the guest runs another build than this file's: its symbols "
+                             "may be wrong\n",
+                             path));
   }
 }
 
