@@ -90,7 +90,7 @@ RULES = [
      "|".join([STANDARD, FMT, JSON, VOCABULARY, r'"protocols/{protocol}/.*"']), THREADS,
      "a protocol sees the vocabulary and itself: no KVM, no socket, no thread, no other protocol"),
     (r"plugins/lldb/(packet_text|reports|x86|host_symbols)\..*",
-     "|".join([STANDARD, FMT, JSON, LINUX, r'"adapter/(result|columns)\.hpp"', r'"plugins/lldb/.*"']),
+     "|".join([STANDARD, FMT, JSON, LINUX, r'"adapter/(result|columns|msrs)\.hpp"', r'"plugins/lldb/.*"']),
      None,
      "what is text and numbers knows no lldb, so that it is tested without one"),
     (r"plugins/lldb/.*", "|".join([STANDARD, FMT, JSON, LINUX, LLDB, VOCABULARY, r'"plugins/lldb/.*"']),

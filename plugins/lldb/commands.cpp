@@ -1,12 +1,12 @@
 #include "plugins/lldb/commands.hpp"
 
+#include "adapter/msrs.hpp"
 #include "plugins/lldb/exceptions.hpp"
 #include "plugins/lldb/expression.hpp"
 #include "plugins/lldb/linux_symbols.hpp"
 #include "plugins/lldb/packets.hpp"
 #include "plugins/lldb/reports.hpp"
 #include "plugins/lldb/start.hpp"
-#include "plugins/lldb/x86.hpp"
 
 #include <lldb/API/SBCommandInterpreter.h>
 #include <lldb/API/SBCommandReturnObject.h>
@@ -68,8 +68,8 @@ Text descriptors(Call& call) {
 }
 
 Text msr(Call& call) {
-  if (const auto known = msr_named(call.arguments[0])) {
-    call.arguments[0] = fmt::format("{:#x}", *known);
+  if (const Msr* const known = find_msr(std::string_view(call.arguments[0]))) {
+    call.arguments[0] = fmt::format("{:#x}", known->number);
   }
   Json arguments = TRY(numbers(call, {"number", "value"}));
   return report_msr(TRY(ask_of_vcpu(call, "msr", std::move(arguments))));

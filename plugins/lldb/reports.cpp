@@ -1,6 +1,7 @@
 #include "plugins/lldb/reports.hpp"
 
 #include "adapter/columns.hpp"
+#include "adapter/msrs.hpp"
 #include "plugins/lldb/x86.hpp"
 
 #include <nlohmann/json.hpp>
@@ -169,8 +170,8 @@ std::string report_descriptors(const Json& answer) {
 
 std::string report_msr(const Json& answer) {
   const std::string number = field(answer, "number");
-  const std::string_view name = msr_name(std::strtoull(number.c_str(), nullptr, 16));
-  return fmt::format("msr {}{}{} = {}\n", number, name.empty() ? "" : " ", name,
+  const Msr* const known = find_msr(std::strtoull(number.c_str(), nullptr, 16));
+  return fmt::format("msr {}{}{} = {}\n", number, known ? " " : "", known ? known->name : "",
                      field(answer, "value"));
 }
 

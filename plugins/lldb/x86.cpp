@@ -38,22 +38,6 @@ constexpr Exception exceptions[] = {
     {"#CP control protection"},
 };
 
-struct Msr {
-  std::uint32_t number;
-  std::string_view name;
-};
-constexpr Msr msrs[] = {
-    {0x10, "TSC"},           {0x1b, "APIC_BASE"},
-    {0x174, "SYSENTER_CS"},  {0x175, "SYSENTER_ESP"},
-    {0x176, "SYSENTER_EIP"}, {0x1d9, "DEBUGCTL"},
-    {0x277, "PAT"},          {0x6e0, "TSC_DEADLINE"},
-    {0xc0000080, "EFER"},    {0xc0000081, "STAR"},
-    {0xc0000082, "LSTAR"},   {0xc0000083, "CSTAR"},
-    {0xc0000084, "SFMASK"},  {0xc0000100, "FS_BASE"},
-    {0xc0000101, "GS_BASE"}, {0xc0000102, "KERNEL_GS_BASE"},
-    {0xc0000103, "TSC_AUX"},
-};
-
 struct Flag {
   std::uint64_t bit;
   std::string_view set, clear;
@@ -121,22 +105,6 @@ std::string explain_exception(std::string_view description) {
     if (!words.empty()) text += ": " + words;
   }
   return text;
-}
-
-std::string_view msr_name(std::uint64_t number) {
-  const auto found = std::find_if(std::begin(msrs), std::end(msrs),
-                                  [&](const Msr& msr) { return msr.number == number; });
-  return found == std::end(msrs) ? std::string_view() : found->name;
-}
-
-std::optional<std::uint64_t> msr_named(std::string_view name) {
-  const auto same = [](unsigned char a, unsigned char b) { return std::toupper(a) == b; };
-  for (const Msr& msr : msrs) {
-    if (std::equal(name.begin(), name.end(), msr.name.begin(), msr.name.end(), same)) {
-      return msr.number;
-    }
-  }
-  return std::nullopt;
 }
 
 std::string describe_entry(std::uint64_t entry) {

@@ -18,10 +18,6 @@ std::string_view exception_title(std::uint64_t vector);
 /// The bits of an error code in words; empty where the exception has none (SDM 4.7, 6.13).
 std::string explain_error_code(std::uint64_t vector, std::uint64_t code);
 
-/// "LSTAR"; empty for a number that the table does not have.
-std::string_view msr_name(std::uint64_t number);
-std::optional<std::uint64_t> msr_named(std::string_view name); ///< in either case of letters
-
 /// A page-table entry of 4-level and 5-level paging: address and flags (SDM vol. 3, table 4-20).
 std::string describe_entry(std::uint64_t entry);
 

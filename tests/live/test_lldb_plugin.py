@@ -205,9 +205,9 @@ def descriptor_tables(version):
 def msrs(version):
     with Plugged(version) as (_, lldb, client):
         to_main(lldb)
-        lldb.do("kvm msr efer", rf"\Amsr 0xc0000080 EFER = {client.register('efer'):#x}\n*\Z")
+        lldb.do("kvm msr EFER", rf"\Amsr 0xc0000080 efer = {client.register('efer'):#x}\n*\Z")
         lldb.do(f"kvm msr {KERNEL_GS_BASE:#x} 0xffff888012345678",
-                "KERNEL_GS_BASE = 0xffff888012345678")
+                "k_gs_base = 0xffff888012345678")
         equal(client.register("k_gs_base"), 0xFFFF888012345678, "k_gs_base as a register")
         lldb.do("kvm msr 0x7fffffff", r"\Aerror: ")
 

@@ -1,7 +1,7 @@
+#include "adapter/msrs.hpp"
 #include "protocols/dap/message/address.hpp"
 #include "protocols/dap/message/exceptions.hpp"
 #include "protocols/dap/message/message.hpp"
-#include "protocols/dap/message/msrs.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -93,11 +93,13 @@ TEST_CASE("an offset does not lead round the address space") {
 }
 
 TEST_CASE("MSRs are found by name, and have one name and one number each") {
-  CHECK(find_msr("lstar")->number == 0xc0000082);
-  CHECK(find_msr("pear") == nullptr);
+  CHECK(kdbg::find_msr("LStar")->number == 0xc0000082);
+  CHECK(kdbg::find_msr("pear") == nullptr);
+  CHECK(kdbg::find_msr(std::uint64_t{0xc0000080})->name == "efer");
+  CHECK(kdbg::find_msr(std::uint64_t{7}) == nullptr);
   std::set<std::string_view> names;
   std::set<std::uint32_t> numbers;
-  for (const Msr& one : msrs) {
+  for (const kdbg::Msr& one : kdbg::msrs) {
     CHECK(names.insert(one.name).second);
     CHECK(numbers.insert(one.number).second);
   }

@@ -89,9 +89,9 @@ TEST_CASE("lldb's plugin decodes entries and descriptors as the SDM has them") {
   CHECK(describe_gate(0x80008f0100101234, 0xffffffff) ==
         "trap gate to 0x10:0xffffffff80001234, IST 1, DPL 0");
   CHECK(describe_gate(0, 0) == "null");
-  CHECK(msr_named("lstar") == 0xc0000082);
-  CHECK(msr_name(0xc0000080) == "EFER");
-  CHECK(!msr_named("LSTARS"));
+  CHECK(report_msr({{"number", "0xc0000080"}, {"value", "0x500"}}) ==
+        "msr 0xc0000080 efer = 0x500\n");
+  CHECK(report_msr({{"number", "0x7"}, {"value", "0x1"}}) == "msr 0x7 = 0x1\n");
 }
 
 TEST_CASE("lldb's plugin shows answers that lack fields") {

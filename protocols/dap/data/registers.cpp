@@ -1,7 +1,7 @@
 #include "protocols/dap/data/registers.hpp"
 
+#include "adapter/msrs.hpp"
 #include "protocols/dap/message/address.hpp"
-#include "protocols/dap/message/msrs.hpp"
 
 namespace kdbg::dap {
 namespace {
