@@ -68,6 +68,50 @@ test('points and symbols hold through a restart', inFolder(async (session) => {
   }
 }));
 
+/** A kernel that moves itself by as many 2 MiB as it is told to, and the file of its symbols. */
+const moving = join(dirname(demo), 'moving.elf'), link = 0xffffffff81000000n - 0x100000n;
+function symbolsOfMoving(folder) {
+  const path = join(folder, 'vmlinux');
+  execFileSync('objcopy', ['--change-addresses', String(link), moving, path], { stdio: 'ignore' });
+  return path;
+}
+const little = (value) => Buffer.from(new BigUint64Array([value]).buffer).toString('base64');
+
+test('symbols go with a kernel that moves itself, and again after a restart', inFolder(async (session, folder) => {
+  const addresses = Object.fromEntries(execFileSync('nm', [moving], { encoding: 'utf8' }).trim().split('\n')
+    .map((line) => line.split(' ')).map(([value, , name]) => [name, BigInt(`0x${value}`)]));
+  const move = async (units) => {
+    for (const [name, value] of [['slide_units', units], ['rounds', 1n << 40n]]) {
+      await session.send('writeMemory', { memoryReference: `p:${addresses[name]}`, data: little(value) });
+    }
+    await session.continueRequest({ threadId: 1 });
+    const written = () => session.events('output').map((event) => event.body).filter((body) => body.category === 'stdout')
+      .map((body) => body.output).join('');
+    await session.until(() => written().endsWith(`slide_units=${units}\n`), 'the console');
+    await session.stop(() => session.pauseRequest({ threadId: 1 }));
+    const top = await session.top(1), at = BigInt(top.instructionPointerReference);
+    assert.match(top.name, /^(moved|tick|tick_ret)$/);
+    const begin = link + (units << 21n);
+    assert.ok(at >= begin + addresses.moved && at <= begin + addresses.tick_ret, top.instructionPointerReference);
+    return begin + addresses.tick;
+  };
+  await session.stop(() => session.begin('launch', { image: moving, stopOnEntry: true, symbols: [{ path: symbolsOfMoving(folder) }] }));
+  const first = await move(3n);
+  const { breakpoints } = (await session.send('setFunctionBreakpoints', { breakpoints: [{ name: 'tick' }] })).body;
+  assert.equal(BigInt(breakpoints[0].instructionReference), first);
+  const hit = async (at) => {
+    const stop = await session.stop(() => session.continueRequest({ threadId: 1 }));
+    assert.deepEqual(stop.hitBreakpointIds, [breakpoints[0].id], JSON.stringify(stop));
+    assert.equal(BigInt((await session.top(1)).instructionPointerReference), at);
+  };
+  await hit(first);
+  await session.stop(() => session.send('restart', {}));
+  const second = await move(5n);
+  assert.equal(second - first, 4n << 20n);
+  await hit(second);
+  assert.equal((await session.top(1)).name, 'tick');
+}));
+
 test('sourceMap leads to the sources, as an object and as pairs', async () => {
   for (const asPairs of [false, true]) {
     await inFolder(async (session, folder) => {

@@ -1,5 +1,6 @@
 """Starts one guest in a debug server and gives a client, its console and its symbols."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from check import Skip
+from check import Skip, equal
 from qemu import QemuClient
 from rsp import Client
 
@@ -169,6 +170,25 @@ class Machine:
 
     def __getitem__(self, name):
         return self.symbols[name]
+
+
+@contextlib.contextmanager
+def moved_kernel(units):
+    """A kernel that has moved itself by so many 2 MiB: (machine, the file of its symbols, where `tick` is now).
+    It stands in its loop, and nobody is attached."""
+    link, slide = 0xFFFFFFFF81000000 - 0x100000, units << 21
+    with Machine("moving") as machine:
+        symbols = os.path.join(machine.folder, "vmlinux")
+        subprocess.run(["objcopy", f"--change-addresses={link:#x}", machine.image, symbols], check=True,
+                       stderr=subprocess.DEVNULL)
+        client = machine.connect()
+        client.write(machine["slide_units"], units.to_bytes(8, "little"))
+        client.write(machine["rounds"], (1 << 40).to_bytes(8, "little"))
+        client.insert(1, link + slide + machine["moved"])
+        equal(client.cont().code, 5, "it has moved")
+        client.remove(1, link + slide + machine["moved"])
+        client.close()
+        yield machine, symbols, link + slide + machine["tick"]
 
 
 def free_run(guest, **options):

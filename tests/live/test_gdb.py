@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from check import Failure, case, equal, holds
-from machine import Machine
+from machine import Machine, moved_kernel
 
 
 class Gdb:
@@ -530,3 +530,19 @@ def avx512_registers():
         gdb.do("info registers k0 k7", r"k0 +0x0 .*k7 +0x0 ")
         gdb.do("info all-registers", r"k7 .*cs_base .*zmm31 ")
         gdb.do("stepi")
+
+
+@case(needs=["gdb", "kvmdbg"])
+def a_kernel_that_moves_itself():
+    """gdb and the file of a kernel's symbols find each other wherever it went (KASLR)."""
+    with moved_kernel(units=3) as (machine, symbols, tick):
+        gdb = Gdb(machine)
+        try:
+            gdb.do(f"file {symbols}")
+            gdb.attach()
+            gdb.do("info symbol $pc", r"^(moved|tick|tick_ret)( \+ \d+)? in section \.text")
+            gdb.do("break *tick", f"Breakpoint 1 at {tick:#x}")
+            gdb.do("continue", r"Breakpoint 1, 0xffffffff\w+ in tick \(\)")
+            gdb.do("print/x $pc", rf"= {tick:#x}")
+        finally:
+            gdb.close()

@@ -7,6 +7,7 @@ import time
 
 from check import case, equal, holds
 from lldb_session import Lldb, Session, connect, for_each_lldb
+from machine import moved_kernel
 
 # packets each may cost at most; recorded with a stub that offers everything
 CONNECT, CONTINUE, STEP_OVER, STEP_INST = 23, 4, 11, 3
@@ -255,6 +256,19 @@ def symbols_moved_by_hand(version):
                 rf"range = \[{machine['kernel_main'] + 0x1000:#x}")
         lldb.do("target modules load --file demo.elf --slide 0")
         to_main(lldb)
+
+
+@for_each_lldb()
+def a_kernel_that_moves_itself(version):
+    with moved_kernel(units=5) as (machine, symbols, tick):
+        lldb = Lldb(version, machine.folder, symbols)
+        try:
+            lldb.do(connect(machine), r"Process \d+ stopped\n.*vmlinux`(moved|tick|tick_ret)")
+            lldb.do("breakpoint set --name tick --skip-prologue false", f"address = {tick:#x}")
+            lldb.do("continue", r"stop reason = breakpoint 1\.1.*vmlinux`tick")
+            lldb.do("register read pc", f"{tick:#x}")
+        finally:
+            lldb.close()
 
 
 @case(needs=["gdb"])
