@@ -54,11 +54,9 @@ Status Session::begin(const StartArguments& given, bool launch) {
                                         ? "launch: this server has a guest already: attach to it"
                                         : "server must be absent: it is the one that you talk to"};
   }
-  if (!given.token.empty() || !given.token_file.empty()) {
-    return Error{
-        Code::unsupported,
-        "token and tokenFile are for WebSockets, which send one as they connect: leave them "
-        "out here, where the server goes by who you are"};
+  const bool with_token = !given.token.empty() || !given.token_file.empty();
+  if (with_token && given.server.empty()) {
+    return Error{Code::bad_request, "token and tokenFile are for the server that server names"};
   }
   if (launch && given.image.empty() && given.program.empty()) {
     return Error{Code::bad_request, "image is missing: the guest to start"};
@@ -80,13 +78,22 @@ Status Session::begin(const StartArguments& given, bool launch) {
   return Done{};
 }
 
+/// A server goes by who its clients are, and by the token of those who bring one.
+Result<int> Session::connect() {
+  const std::string address = guest_ ? guest_->address() : arguments.server;
+  const std::string token =
+      arguments.token_file.empty() ? arguments.token : TRY(read_token(arguments.token_file));
+  if (token.empty()) return dial(address);
+  tunnels_.push_back(TRY(Tunnel::open(address, token)));
+  return tunnels_.back()->take_socket();
+}
+
 Status Session::open_connections() {
   int socket = inherited_.control;
   lldb_socket_ = inherited_.lldb;
   if (guest_ || !arguments.server.empty()) {
-    const std::string address = guest_ ? guest_->address() : arguments.server;
-    socket = TRY(dial(address));
-    lldb_socket_ = TRY(dial(address));
+    socket = TRY(connect());
+    lldb_socket_ = TRY(connect());
   }
   if (socket < 0) return Error{Code::bad_request, "server is missing: HOST:PORT or unix:PATH"};
   control = TRY(

@@ -3,6 +3,7 @@
 /// main thread calls LLDB.
 #include "protocols/dap/control/control.hpp"
 #include "protocols/dap/control/guest_process.hpp"
+#include "protocols/dap/control/tunnel.hpp"
 #include "protocols/dap/data/register_table.hpp"
 #include "protocols/dap/message/address.hpp"
 #include "protocols/dap/session/arguments.hpp"
@@ -160,6 +161,7 @@ public:
 
 private:
   // session.cpp
+  Result<int> connect();
   Status open_connections();
   Status create_target();
   void begin_symbols();
@@ -198,6 +200,7 @@ private:
   bool waits_for_symbols_ = false; ///< a launched guest is held until they are there
   Inherited inherited_;
   std::optional<GuestProcess> guest_;
+  std::vector<std::unique_ptr<Tunnel>> tunnels_;
   int lldb_socket_ = -1;       ///< until LLDB has it
   bool running_ = false;       ///< as the client has been told
   bool driving_ = false;       ///< a move of this client's is under way
