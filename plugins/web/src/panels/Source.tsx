@@ -7,14 +7,14 @@ import { frame, observing, running, stopped } from '../store/guest';
 import { points, toggle } from '../store/points';
 import { textOf } from '../store/sources';
 import { useLive } from '../store/live';
+import { scopesOf } from '../store/scopes';
 import { go, route } from '../store/route';
 import { Empty, Missing } from '../widgets/State';
 import { fileName } from '../model/names';
 import type { SourceView } from '../editor/source_view';
 
-async function locals(frameId: number): Promise<DebugProtocol.Variable[]> {
-  const { scopes } = await ask<DebugProtocol.ScopesResponse['body']>('scopes', { frameId });
-  const scope = scopes.find(({ name }) => name === 'Locals');
+async function locals(of: DebugProtocol.StackFrame): Promise<DebugProtocol.Variable[]> {
+  const scope = (await scopesOf(of)).find(({ name }) => name === 'Locals');
   if (!scope) return [];
   return ask<DebugProtocol.VariablesResponse['body']>('variables', { variablesReference: scope.variablesReference }).then(({ variables }) => variables);
 }
@@ -24,7 +24,7 @@ function Editor({ path, text }: { path: string; text: string }) {
   const [view, setView] = useState<SourceView>();
   const at = frame.value;
   const here = stopped.value && at?.source?.path === path ? at.line : 0;
-  const values = useLive(here && at ? () => locals(at.id) : undefined, [at?.id]);
+  const values = useLive(here && at ? () => locals(at) : undefined, [at]);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
