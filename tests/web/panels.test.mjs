@@ -1,8 +1,9 @@
 // Each panel shows what another way to the same guest says.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Rsp, answerQuestion, build, closeBrowser, command, demo, lineOf, register, shot, source, stopped, runs, until, waitRegister, withPage } from './page.mjs';
 
@@ -169,6 +170,31 @@ test('source with values, and disassembly with lines', withPage(async (page) => 
   assert.ok(readFileSync(source, 'utf8').includes(shown.trim()));
   await shot(page, 'source');
 }));
+
+test('sources that lie elsewhere now', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kvmdbg-sources-'));
+  writeFileSync(join(folder, 'kernel.c'), readFileSync(source, 'utf8').replace('unsigned sum = 0;', 'unsigned sum = 0; /* it has been moved */'));
+  try {
+    await withPage(async (page) => {
+      await inListSum(page);
+      await tab(page, 'Symbols');
+      await page.getByLabel('Sources', { exact: true }).fill(dirname(source));
+      await page.keyboard.press('Enter');
+      await page.locator('.notice.error', { hasText: 'no pair of folders' }).waitFor();
+      await page.getByLabel('Sources', { exact: true }).fill(`${dirname(source)}=${folder}`);
+      await page.keyboard.press('Enter');
+      await page.locator(`.frame.selected[title*="${folder}/kernel.c"]`).waitFor();
+      await tab(page, 'Source');
+      await page.locator('.cm-line.here', { hasText: 'it has been moved' }).waitFor();
+      assert.ok(new URLSearchParams(new URL(page.url()).hash.slice(1)).get('sources') === `${dirname(source)}=${folder}`, page.url());
+      await page.reload();
+      await stopped(page);
+      await page.locator('.cm-line.here', { hasText: 'it has been moved' }).waitFor();
+    }, { words: ['--root', folder] })();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test('code in 16 and 32 bits, and at address 0', withPage(async (page) => {
   await page.locator('.code.here .code-word', { hasText: 'mov' }).waitFor(); // the entry is 32-bit code

@@ -14,7 +14,7 @@ const parts = {};
 before(async () => {
   const { build } = createRequire(join(web, 'package.json'))('esbuild');
   const folder = mkdtempSync(join(tmpdir(), 'kvmdbg-parts-'));
-  const names = { output: 'store/output', paging: 'model/paging', address: 'model/address', jumps: 'model/jumps' };
+  const names = { output: 'store/output', paging: 'model/paging', address: 'model/address', jumps: 'model/jumps', sources: 'model/source_map' };
   await build({ absWorkingDir: web, entryPoints: Object.values(names).map((name) => `src/${name}.ts`), bundle: true, format: 'esm', outdir: folder, outbase: 'src', outExtension: { '.js': '.mjs' } });
   for (const [key, name] of Object.entries(names)) Object.assign(parts, { [key]: await import(pathToFileURL(join(folder, `${name}.mjs`))) });
   rmSync(folder, { recursive: true });
@@ -68,6 +68,13 @@ test('page tables of all modes', async () => {
   const two = { 4096: { 0: 0x400083n, 1: 0x2003n }, 8192: { 1: 0x7001n } };
   assert.deepEqual((await listRegions(old, 4096n, reader(two, 4), 100)).regions.map(({ start, end, physical, writable }) => [start, end, physical, writable]),
     [[0n, 0x400000n, 0x400000n, true], [0x401000n, 0x402000n, 0x7000n, false]]);
+});
+
+test('a map of sources', () => {
+  const { parseSourceMap } = parts.sources;
+  assert.deepEqual(parseSourceMap('/build=/home/me/src; /b = /c=d;'), [['/build', '/home/me/src'], ['/b', '/c=d']]);
+  assert.deepEqual(parseSourceMap(' '), []);
+  for (const wrong of ['/build', '=/b', '/a=', '/a=/b; c']) assert.throws(() => parseSourceMap(wrong), /no pair of folders/);
 });
 
 test('addresses and jumps', () => {

@@ -8,6 +8,7 @@ import { observeOnly, route } from '../store/route';
 import * as guest from '../store/guest';
 import { serial, takeOutput } from '../store/output';
 import { forgetSymbols } from '../store/symbols';
+import { parseSourceMap } from '../model/source_map';
 import type { Capabilities } from './kvmdbg';
 
 let wire: Wire | undefined;
@@ -79,7 +80,10 @@ async function begin(mine: Wire): Promise<void> {
         supportsMemoryEvent: true,
       }),
       // without a program: the server's image, if that has symbols
-      mine.ask('attach', { role: observeOnly() ? 'observe' : undefined, program: route.value.program }),
+      mine.ask('attach', {
+        role: observeOnly() ? 'observe' : undefined, program: route.value.program,
+        sourceMap: route.value.sources ? parseSourceMap(route.value.sources) : undefined,
+      }),
     ]);
     // what the answer to both would delay is asked with them
     const [adapter] = await begun;
