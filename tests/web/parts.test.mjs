@@ -84,7 +84,11 @@ test('addresses and jumps', () => {
   const { jumpTarget, laneOf } = parts.jumps;
   assert.equal(jumpTarget('jne 0xffffffff80107167'), '0xffffffff80107167');
   assert.equal(jumpTarget('call 0x1000 <f>'), '0x1000');
-  for (const text of ['jmp qword ptr [rax + 0x8]', 'mov eax, 0x1000', 'ljmp 0x10, 0x100049', 'ret']) assert.equal(jumpTarget(text), undefined, text);
+  for (const text of ['jmp qword ptr [rax + 0x8]', 'mov eax, 0x1000', 'ljmp 0x10, 0x100049', 'ret', 'br x16', 'bic x0, x1, x2', 'jalr a0']) assert.equal(jumpTarget(text), undefined, text);
+  // of the other families as fixtures only: what LLVM prints, with a target in full
+  for (const text of ['b.ne 0x40080010', 'tbz w0, #0x3, 0x40080010', 'cbnz x1, 0x40080010', 'bltu a0, a1, 0x40080010', 'beqz a0, 0x40080010', 'j 0x40080010', 'bgeu $a0, $a1, 0x40080010', 'bceqz $fcc0, 0x40080010']) {
+    assert.equal(jumpTarget(text), '0x40080010', text);
+  }
   const rows = ['jmp 0x3', 'nop', 'jne 0x1', 'ret'].map((instruction, index) => ({ address: `0x${index}`, instruction }));
   const arrows = laneOf(rows);
   assert.deepEqual(arrows.map(({ from, to }) => [from, to]).sort(), [[0, 3], [2, 1]]);

@@ -4,15 +4,11 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { ask, tryTo } from '../dap/session';
 import { frame, observing, stopped } from '../store/guest';
 import { useLive } from '../store/live';
-import { openGroups, registersOf, turnGroup, type Group, type Reading } from '../store/scopes';
+import { openGroups, registersOf, turnGroup, variablesOf, type Group, type Reading } from '../store/scopes';
 import { Editable } from '../widgets/Editable';
 import { Missing, Problem } from '../widgets/State';
 
 type Variable = DebugProtocol.Variable;
-type Body = DebugProtocol.VariablesResponse['body'];
-
-const variables = (variablesReference: number) =>
-  ask<Body>('variables', { variablesReference, format: { hex: true } }).then((body) => body.variables);
 
 /** What each register was before the latest move of its vCPU. */
 function useBefore(reading: Reading | undefined): Map<string, string> {
@@ -32,7 +28,7 @@ async function write(variablesReference: number, name: string, value: string): P
 }
 
 function Fields({ register }: { register: Variable }) {
-  const live = useLive(() => variables(register.variablesReference), [register.variablesReference]);
+  const live = useLive(() => variablesOf(register.variablesReference), [register.variablesReference]);
   if (!live.value) return <Problem live={live} />;
   return (
     <div class="fields">

@@ -8,7 +8,7 @@ import { onTop } from './panels';
 type Frame = DebugProtocol.StackFrame;
 type Variable = DebugProtocol.Variable;
 
-const variables = (variablesReference: number) =>
+export const variablesOf = (variablesReference: number) =>
   ask<DebugProtocol.VariablesResponse['body']>('variables', { variablesReference, format: { hex: true } }).then((body) => body.variables);
 
 /** What one stop is asked for, by what: the promises themselves, so that whoever comes later waits with the first. */
@@ -55,13 +55,13 @@ export async function registersOf(of: Frame): Promise<Reading> {
   const open = openGroups.value;
   const groups = await once(of, 'groups', async () => {
     const scope = (await scopesOf(of)).find(({ name }) => name === 'Registers');
-    return scope ? variables(scope.variablesReference) : [];
+    return scope ? variablesOf(scope.variablesReference) : [];
   });
   return {
     ...when,
     groups: await Promise.all(groups.map(async ({ name, variablesReference }) => ({
       name, reference: variablesReference,
-      registers: open.has(name) ? await once(of, `group ${name}`, () => variables(variablesReference)) : undefined,
+      registers: open.has(name) ? await once(of, `group ${name}`, () => variablesOf(variablesReference)) : undefined,
     }))),
   };
 }
