@@ -35,5 +35,6 @@ addEventListener('hashchange', () => {
   connect();
 });
 effect(() => { document.documentElement.dataset.observing = String(observing.value || route.value.role === 'observe'); });
+document.querySelector('.early')?.remove();
 connect();
 render(<App />, document.getElementById('page')!);

@@ -138,7 +138,8 @@ async function ended(end: WireEnd): Promise<void> {
     if (there) {
       guest.link.value = {
         state: 'refused',
-        why: 'The server is there, but does not know this token: it is of another run, or incomplete. Open the address that kvmdbg printed.',
+        why: 'The server is there, but does not know this token: it is of another run, or incomplete. Open the address that kvmdbg printed.'
+          + (location.protocol === 'https:' ? ` Or it was not told of this proxy: kvmdbg run --allow-origin ${location.origin}` : ''),
       };
       return;
     }
