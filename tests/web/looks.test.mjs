@@ -84,6 +84,47 @@ test('all that can be done can be done by keys', withPage(async (page) => {
   assert.ok(order.includes('top') || order.includes('left') || order.some((one) => one.includes('dock')), order.join());
 }));
 
+/** What has the keyboard, also inside a shadow tree. */
+const focused = (page) => page.evaluate(() => {
+  let element = document.activeElement;
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+  return `${element?.tagName} ${element?.getAttribute('aria-label') ?? element?.textContent ?? ''}`.trim();
+});
+const focusOn = (page, pattern) => until(async () => pattern.test(await focused(page)), `the keyboard is at ${pattern}`).catch(async (error) => { throw new Error(`${error.message}, but at ${(await focused(page)).slice(0, 80)}`); });
+
+test('from source to page tables, by keys alone', withPage(async (page) => {
+  await inListSum(page);
+  await command(page, 'Show: Source');
+  await focusOn(page, /^DIV Source$/);
+  const line = Number(await page.locator('[data-source]').getAttribute('data-line'));
+  await page.keyboard.press('F10');
+  await until(async () => Number(await page.locator('[data-source]').getAttribute('data-line')) > line, 'a step');
+  await focusOn(page, /^DIV Source$/);
+  await page.keyboard.press('F9');
+  await page.locator('.point-name', { hasText: `kernel.c:${await page.locator('[data-source]').getAttribute('data-line')}` }).waitFor();
+  await command(page, 'Step by instruction'); // leads nowhere: the keyboard stays
+  await focusOn(page, /^DIV Source$/);
+  await command(page, 'Show: Disassembly');
+  await focusOn(page, /^DIV Disassembly$/);
+  await command(page, 'Show: Registers');
+  await focusOn(page, /^BUTTON General$/);
+  await page.keyboard.press('Tab');
+  await focusOn(page, /^BUTTON rax: .*edit$/);
+  await page.keyboard.press('Enter');
+  await focusOn(page, /^INPUT rax$/);
+  await page.keyboard.press('Escape');
+  await focusOn(page, /^BUTTON rax: .*edit$/);
+  await command(page, 'Walk the page tables');
+  await answerQuestion(page, '&heartbeat');
+  await focusOn(page, /^INPUT Address to walk$/);
+  await page.locator('[data-physical]').waitFor();
+  for (let i = 0; i < 3; ++i) await page.keyboard.press('Tab');
+  await focusOn(page, /^BUTTON p:0x/);
+  const physical = await focused(page);
+  await page.keyboard.press('Enter');
+  await page.getByLabel(`Memory at ${physical.slice(7)}`).waitFor();
+}));
+
 /** A busy host's times are no fault of the page's: KVMDBG_TIMES=1 holds an idle one to the figures themselves. */
 const allowance = process.env.KVMDBG_TIMES ? 1 : 8;
 

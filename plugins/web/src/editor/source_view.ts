@@ -17,6 +17,7 @@ export interface SourceView {
   /** The line of the vCPU, 0 for none; and one to look at. */
   setHere(line: number, wanted: number): void;
   setValues(line: number, values: { name: string; value: string }[]): void;
+  focus(): void;
   destroy(): void;
 }
 
@@ -135,7 +136,8 @@ export function makeSourceView(box: HTMLElement, onGutter: (line: number) => voi
       const target = other ?? present;
       const effects: StateEffect<unknown>[] = [putHere.of(Decoration.set(ranges, true))];
       if (target) effects.push(EditorView.scrollIntoView(target.from, { y: 'nearest', yMargin: 100 }));
-      view.dispatch({ effects });
+      // the cursor goes with it: F9 is for the line that is looked at
+      view.dispatch({ effects, selection: target && { anchor: target.from } });
     },
     setValues(line, all) {
       const last = new Map<number, string[]>();
@@ -151,6 +153,7 @@ export function makeSourceView(box: HTMLElement, onGutter: (line: number) => voi
         ? [Decoration.widget({ widget: new Values(texts.join(', ')), side: 1 }).range(start(at)!.to)] : []);
       view.dispatch({ effects: putValues.of(Decoration.set(ranges, true)) });
     },
+    focus: () => view.focus(),
     destroy: () => view.destroy(),
   };
 }

@@ -33,6 +33,8 @@ function Editor({ path, text }: { path: string; text: string }) {
     void import('../editor/source_view').then(({ makeSourceView }) => {
       if (gone) return;
       made = makeSourceView(element, (line) => { if (!observing.value) void toggle('source', path, line); });
+      const { focus } = made;
+      element.focus = focus; // the editor is in a shadow tree
       setView(made);
     });
     return () => { gone = true; made?.destroy(); };
@@ -44,7 +46,7 @@ function Editor({ path, text }: { path: string; text: string }) {
   useEffect(() => view?.setHere(here, Number(route.value.line) || 0), [view, text, here, route.value.line]);
   const known = here && values.value ? values.value.map(({ name, value }) => ({ name, value })) : [];
   useEffect(() => view?.setValues(here, known), [view, text, here, values.value]);
-  return <div class={`source ${running.value ? 'stale' : ''}`} ref={box} data-source={path} data-line={here || undefined} />;
+  return <div class={`source ${running.value ? 'stale' : ''}`} ref={box} data-source={path} data-line={here || undefined} data-focus={view && ''} />;
 }
 
 export function Source() {
