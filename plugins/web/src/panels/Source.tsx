@@ -39,13 +39,11 @@ function Editor({ path, text }: { path: string; text: string }) {
     });
     return () => { gone = true; made?.destroy(); };
   }, [path]);
-  useEffect(() => view?.setText(text), [view, text]);
   const marks = points.value.filter((one) => one.kind === 'source' && one.place === path)
     .map((one) => ({ line: (one.told?.verified && one.told.line) || one.line || 0, set: one.enabled && one.told?.verified === true }));
-  useEffect(() => view?.setMarks(marks), [view, text, JSON.stringify(marks)]);
-  useEffect(() => view?.setHere(here, Number(route.value.line) || 0), [view, text, here, route.value.line]);
+  const wanted = Number(route.value.line) || 0;
   const known = here && values.value ? values.value.map(({ name, value }) => ({ name, value })) : [];
-  useEffect(() => view?.setValues(here, known), [view, text, here, values.value]);
+  useEffect(() => view?.show({ text, marks, here, wanted, values: known }));
   return <div class={`source ${running.value ? 'stale' : ''}`} ref={box} data-source={path} data-line={here || undefined} data-focus={view && ''} />;
 }
 
