@@ -12,9 +12,9 @@ const folder = process.argv[2];
 if (!folder) throw new Error('usage: node build.mjs FOLDER');
 mkdirSync(folder, { recursive: true });
 
-const made = await build({
+const make = (entryPoints) => build({
   absWorkingDir: here,
-  entryPoints: [{ in: 'src/first.ts', out: 'first' }, { in: 'src/main.tsx', out: 'app' }, { in: 'src/styles/page.css', out: 'page' }],
+  entryPoints,
   outdir: folder,
   entryNames: '[name]-[hash]',
   chunkNames: '[name]-[hash]',
@@ -28,24 +28,22 @@ const made = await build({
   charset: 'utf8',
   legalComments: 'none',
   write: false,
-  metafile: true,
-});
+}).then(({ outputFiles }) => outputFiles);
+// the first script has nothing in common with the rest: it waits for no other file
+const made = [
+  ...await make([{ in: 'src/first.ts', out: 'first' }]),
+  ...await make([{ in: 'src/main.tsx', out: 'app' }, { in: 'src/styles/page.css', out: 'page' }]),
+];
 
 const types = { js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', html: 'text/html; charset=utf-8' };
 const typeOf = (name) => types[name.slice(name.lastIndexOf('.') + 1)];
 
-const files = made.outputFiles.map(({ path, contents }) => ({ name: basename(path), contents: Buffer.from(contents) }));
+const files = made.map(({ path, contents }) => ({ name: basename(path), contents: Buffer.from(contents) }));
 const named = (start, end) => files.find(({ name }) => name.startsWith(start) && name.endsWith(end)).name;
-const chunks = files.filter(({ name }) => name.startsWith('chunk-')).map(({ name }) => name);
-/** What the first script imports at once, so that the browser asks for it at once. */
-const entry = Object.entries(made.metafile.outputs).find(([path]) => basename(path) === named('app-', '.js'))[1];
-const early = entry.imports.filter(({ kind }) => kind === 'import-statement').map(({ path }) => basename(path));
 const index = readFileSync(join(here, 'src/index.html'), 'utf8')
   .replace('{style}', named('page-', '.css'))
   .replace('{first}', named('first-', '.js'))
-  .replace('{script}', named('app-', '.js'))
-  .replace('{early}', chunks.filter((name) => early.includes(name))
-    .map((name) => `<link rel="modulepreload" href="/page/${name}">`).join(''));
+  .replace('{script}', named('app-', '.js'));
 
 const pages = [
   { path: '/', type: types.html, body: Buffer.from(index), packed: false },

@@ -90,6 +90,7 @@ test('memory and registers that are written behind LLDB are shown as they are', 
   assert.equal(scope.presentationHint, 'registers');
   const before = await session.variables(scope.variablesReference);
   assert.ok(BigInt(before.efer.value) & 0x400n);
+  assert.equal(before.efer.type, 'MSR 0xc0000080');
   const invalidated = session.waitForEvent('invalidated');
   await session.ask('kvmdbg/msr', { number: '0xc0000082', value: '0xffffffff80107000' });
   await invalidated;

@@ -152,6 +152,7 @@ def main():
     options = parser.parse_args()
     screen, here, passed, failed, server = Screen(), [], 0, 0, None
     adapter, image = options.kvmdbg.resolve().with_name("kvmdbg-dap"), options.guests.resolve() / "demo.elf"
+    sources = Path(__file__).resolve().parent.parent / "guests"  # the page shows them
     signal.signal(signal.SIGALRM, lambda *_: sys.exit("the time limit of 300 s is over"))
     signal.alarm(300)
     if not adapter.exists():
@@ -160,16 +161,18 @@ def main():
         return 0
     try:
         server = Server(screen, options.kvmdbg.resolve(), image,
-                        ["--cpus", "2", "--console", "none", "--listen", "127.0.0.1:0"])
+                        ["--cpus", "2", "--console", "none", "--listen", "127.0.0.1:0",
+                         "--root", str(sources), "--root", str(image.parent)])
         passed, port = play(screen, server, adapter, image, here)
         if options.keep:
             signal.alarm(0)
-            screen.show(f"\nThe guest and its five debuggers stay: gdb {image} -ex 'target remote {port}'\n"
-                        "Ctrl-C ends them.")
+            screen.show("\nThe guest and its five debuggers stay. To join them, a browser:")
+            screen.show(f"  http://{port}/#t={listening(server)[1]}", "good")
+            screen.show(f"or gdb {image} -ex 'target remote {port}'\nCtrl-C ends them.")
             server.process.wait()
     except (Failed, KeyboardInterrupt, OSError, TimeoutError) as reason:
         failed = 0 if options.keep and isinstance(reason, KeyboardInterrupt) else 1
-        screen.show(f"\n{'FAILED: ' if failed else ''}{reason or 'stopped by you'}", "bad" if failed else "plain")
+        screen.show(f"\n{'FAILED: ' if failed else ''}{str(reason) or 'stopped by you'}", "bad" if failed else "plain")
         if failed and server:
             screen.show(server.messages.text[-3000:])
     finally:

@@ -94,6 +94,16 @@ test('a lost connection is made again, with the points and the present state', a
   }
 });
 
+test('a page that is loaded, or loaded again, opens one connection', withPage(async (page, server) => {
+  const adapters = () => [...server.log.matchAll(/process \d+ serves .*WebSocket/g)].length;
+  for (const expected of [1, 2, 3]) {
+    await page.locator('[data-register="rip"]').waitFor();
+    assert.equal(adapters(), expected);
+    await page.reload();
+    await stopped(page);
+  }
+}));
+
 test('a wrong token, and none', async () => {
   const server = await Server.start();
   try {

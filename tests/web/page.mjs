@@ -141,8 +141,8 @@ export async function closeBrowser() {
 }
 
 /** A tab of its own, that says what went wrong in it. */
-export async function open(url, { width = 1280, height = 800, scheme = 'dark' } = {}) {
-  const context = await (await theBrowser()).newContext({ viewport: { width, height }, colorScheme: scheme });
+export async function open(url, { width = 1280, height = 800, scheme = 'dark', anyCertificate = false } = {}) {
+  const context = await (await theBrowser()).newContext({ viewport: { width, height }, colorScheme: scheme, ignoreHTTPSErrors: anyCertificate });
   const page = await context.newPage();
   page.setDefaultTimeout(15000);
   page.wrong = [];

@@ -1,8 +1,9 @@
 // Each panel shows what another way to the same guest says.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Rsp, answerQuestion, build, closeBrowser, command, demo, lineOf, register, shot, source, stopped, runs, until, waitRegister, withPage } from './page.mjs';
 
@@ -132,16 +133,38 @@ test('descriptor tables and MSRs', withPage(async (page, server) => {
   await page.getByRole('button', { name: 'TSS', exact: true }).click(); // the guest has none, and that is what is said
   await page.locator('.panel-tables .empty', { hasText: 'no task register' }).waitFor();
   await tab(page, 'MSRs');
-  for (const number of ['0xc0000080', '0x1b', '0x277']) {
+  for (const [name, number] of [['efer', '0xc0000080'], ['apic_base', '0x1b'], ['pat', '0x277']]) {
     const { value } = await rsp.kvm('msr', { number, vcpu: 0 });
-    assert.equal(await page.locator(`[data-msr="${number}"] .value`).textContent(), value);
+    assert.equal(await page.locator(`[data-msr="${name}"] .value`).textContent(), value);
+    assert.equal(await page.locator(`[data-msr="${name}"]`).getAttribute('title'), `MSR ${number}`);
   }
-  await page.locator('[data-msr="0xc0000103"] .value').dblclick();
-  await page.locator('[data-msr="0xc0000103"] input').fill('0x77');
+  await page.getByLabel('Number of an MSR').fill('0xc0000103'); // tsc_aux, by its number and by its name
   await page.keyboard.press('Enter');
-  await until(async () => (await rsp.kvm('msr', { number: '0xc0000103', vcpu: 0 })).value === '0x77', 'TSC_AUX');
+  for (const [name, value] of [['tsc_aux', '0x77'], ['0xc0000103', '0x78']]) {
+    await page.locator(`[data-msr="${name}"] .value`).dblclick();
+    await page.locator(`[data-msr="${name}"] input`).fill(value);
+    await page.keyboard.press('Enter');
+    await until(async () => (await rsp.kvm('msr', { number: '0xc0000103', vcpu: 0 })).value === value, name);
+    for (const other of ['tsc_aux', '0xc0000103']) await page.locator(`[data-msr="${other}"] .value`, { hasText: value }).waitFor();
+  }
   rsp.close();
   await shot(page, 'tables');
+}));
+
+/** No such guest can run here: what the server says of itself is changed on its way, and only what is said then is looked at. */
+test('what is of x86 alone says so for a guest of another family', withPage(async (page) => {
+  await page.addInitScript(() => {
+    const real = globalThis.JSON.parse;
+    globalThis.JSON.parse = (text, ...more) => real(typeof text === 'string' ? text.replace('"arch":"x86_64"', '"arch":"riscv64"') : text, ...more);
+  });
+  await page.reload();
+  await stopped(page);
+  for (const [name, words] of [['Tables', 'CPUs of riscv64 have none'], ['MSRs', 'CPUs of riscv64 have none'], ['Paging', 'a map of all is drawn for x86-64 alone']]) {
+    await tab(page, name);
+    await page.getByRole('tabpanel', { name }).locator(`text=${words}`).waitFor();
+  }
+  assert.equal(await page.getByRole('button', { name: 'Map of all' }).count(), 0);
+  await page.locator('[data-physical]').waitFor(); // one address is walked all the same
 }));
 
 test('source with values, and disassembly with lines', withPage(async (page) => {
@@ -169,6 +192,31 @@ test('source with values, and disassembly with lines', withPage(async (page) => 
   assert.ok(readFileSync(source, 'utf8').includes(shown.trim()));
   await shot(page, 'source');
 }));
+
+test('sources that lie elsewhere now', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kvmdbg-sources-'));
+  writeFileSync(join(folder, 'kernel.c'), readFileSync(source, 'utf8').replace('unsigned sum = 0;', 'unsigned sum = 0; /* it has been moved */'));
+  try {
+    await withPage(async (page) => {
+      await inListSum(page);
+      await tab(page, 'Symbols');
+      await page.getByLabel('Sources', { exact: true }).fill(dirname(source));
+      await page.keyboard.press('Enter');
+      await page.locator('.notice.error', { hasText: 'no pair of folders' }).waitFor();
+      await page.getByLabel('Sources', { exact: true }).fill(`${dirname(source)}=${folder}`);
+      await page.keyboard.press('Enter');
+      await page.locator(`.frame.selected[title*="${folder}/kernel.c"]`).waitFor();
+      await tab(page, 'Source');
+      await page.locator('.cm-line.here', { hasText: 'it has been moved' }).waitFor();
+      assert.ok(new URLSearchParams(new URL(page.url()).hash.slice(1)).get('sources') === `${dirname(source)}=${folder}`, page.url());
+      await page.reload();
+      await stopped(page);
+      await page.locator('.cm-line.here', { hasText: 'it has been moved' }).waitFor();
+    }, { words: ['--root', folder] })();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test('code in 16 and 32 bits, and at address 0', withPage(async (page) => {
   await page.locator('.code.here .code-word', { hasText: 'mov' }).waitFor(); // the entry is 32-bit code

@@ -14,7 +14,7 @@ const parts = {};
 before(async () => {
   const { build } = createRequire(join(web, 'package.json'))('esbuild');
   const folder = mkdtempSync(join(tmpdir(), 'kvmdbg-parts-'));
-  const names = { output: 'store/output', paging: 'model/paging', address: 'model/address', jumps: 'model/jumps' };
+  const names = { output: 'store/output', paging: 'model/paging', address: 'model/address', jumps: 'model/jumps', sources: 'model/source_map' };
   await build({ absWorkingDir: web, entryPoints: Object.values(names).map((name) => `src/${name}.ts`), bundle: true, format: 'esm', outdir: folder, outbase: 'src', outExtension: { '.js': '.mjs' } });
   for (const [key, name] of Object.entries(names)) Object.assign(parts, { [key]: await import(pathToFileURL(join(folder, `${name}.mjs`))) });
   rmSync(folder, { recursive: true });
@@ -70,6 +70,13 @@ test('page tables of all modes', async () => {
     [[0n, 0x400000n, 0x400000n, true], [0x401000n, 0x402000n, 0x7000n, false]]);
 });
 
+test('a map of sources', () => {
+  const { parseSourceMap } = parts.sources;
+  assert.deepEqual(parseSourceMap('/build=/home/me/src; /b = /c=d;'), [['/build', '/home/me/src'], ['/b', '/c=d']]);
+  assert.deepEqual(parseSourceMap(' '), []);
+  for (const wrong of ['/build', '=/b', '/a=', '/a=/b; c']) assert.throws(() => parseSourceMap(wrong), /no pair of folders/);
+});
+
 test('addresses and jumps', () => {
   const { parsePlace, placeText } = parts.address;
   for (const text of ['0x0', 'v:0xffffffffffffffff', 'p:0x1000', 'as:0x101000:0x7fff']) assert.equal(placeText(parsePlace(text)), text);
@@ -77,7 +84,11 @@ test('addresses and jumps', () => {
   const { jumpTarget, laneOf } = parts.jumps;
   assert.equal(jumpTarget('jne 0xffffffff80107167'), '0xffffffff80107167');
   assert.equal(jumpTarget('call 0x1000 <f>'), '0x1000');
-  for (const text of ['jmp qword ptr [rax + 0x8]', 'mov eax, 0x1000', 'ljmp 0x10, 0x100049', 'ret']) assert.equal(jumpTarget(text), undefined, text);
+  for (const text of ['jmp qword ptr [rax + 0x8]', 'mov eax, 0x1000', 'ljmp 0x10, 0x100049', 'ret', 'br x16', 'bic x0, x1, x2', 'jalr a0']) assert.equal(jumpTarget(text), undefined, text);
+  // of the other families as fixtures only: what LLVM prints, with a target in full
+  for (const text of ['b.ne 0x40080010', 'tbz w0, #0x3, 0x40080010', 'cbnz x1, 0x40080010', 'bltu a0, a1, 0x40080010', 'beqz a0, 0x40080010', 'j 0x40080010', 'bgeu $a0, $a1, 0x40080010', 'bceqz $fcc0, 0x40080010']) {
+    assert.equal(jumpTarget(text), '0x40080010', text);
+  }
   const rows = ['jmp 0x3', 'nop', 'jne 0x1', 'ret'].map((instruction, index) => ({ address: `0x${index}`, instruction }));
   const arrows = laneOf(rows);
   assert.deepEqual(arrows.map(({ from, to }) => [from, to]).sort(), [[0, 3], [2, 1]]);

@@ -20,7 +20,7 @@ import node_cases  # noqa: E402
 
 def missing(build):
     """Why nothing can be run here; empty when it can."""
-    for program in ("node", "npm"):
+    for program in ("node", "npm", "openssl"):
         if not shutil.which(program):
             return f"there is no {program}"
     if not pathlib.Path(os.environ.get("KVMDBG_CHROMIUM", "/usr/bin/chromium")).exists():

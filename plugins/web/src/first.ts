@@ -1,8 +1,5 @@
-// What runs before all else: the connection takes longer than drawing the page does.
-import { connect } from './dap/session';
-import { observing } from './store/guest';
-import { observeOnly, readAddress } from './store/route';
+// What runs before all else, alone: the server starts an adapter as soon as somebody knocks, and that takes longer
+// than drawing the page does.
+import { openEarly } from './dap/door';
 
-readAddress();
-observing.value = observeOnly();
-connect();
+openEarly();

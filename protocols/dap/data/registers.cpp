@@ -72,6 +72,7 @@ Variable describe_msr(const Msr& msr, const Json& answer) {
   Variable made;
   made.name = msr.name;
   made.value = answer.value("value", "");
+  made.type = fmt::format("MSR {:#x}", msr.number);
   return made;
 }
 

@@ -3,10 +3,12 @@ import { batch } from '@preact/signals';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { Wire, type WireEnd } from './wire';
 import { protocolLog } from './protocol_log';
-import { observeOnly, route, token } from '../store/route';
+import { openSocket, token } from './door';
+import { observeOnly, route } from '../store/route';
 import * as guest from '../store/guest';
 import { serial, takeOutput } from '../store/output';
 import { forgetSymbols } from '../store/symbols';
+import { parseSourceMap } from '../model/source_map';
 import type { Capabilities } from './kvmdbg';
 
 let wire: Wire | undefined;
@@ -14,9 +16,6 @@ let tries = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 /** Sets points as they were, each time that a session begins. */
 let configure: (() => Promise<unknown>) | undefined;
-let known = () => {};
-/** What is to be set is known once the rest of the page is there. */
-const configurable = new Promise<void>((resolve) => { known = resolve; });
 /** What else is told to whoever wants it. */
 const listeners: Record<string, ((body: never) => void)[]> = {};
 
@@ -26,7 +25,6 @@ export function onEvent<Body>(name: string, listener: (body: Body) => void): voi
 
 export function onConfigure(action: () => Promise<unknown>): void {
   configure = action;
-  known();
 }
 
 export function ask<Body = unknown>(command: string, args?: object): Promise<Body> {
@@ -62,8 +60,7 @@ export function connect(): void {
     return;
   }
   if (guest.link.value.state !== 'waiting') guest.link.value = { state: 'connecting' };
-  const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-  const mine: Wire = new Wire(`${scheme}//${location.host}/dap`, token(), {
+  const mine: Wire = new Wire(openSocket(token()), {
     opened: () => void begin(mine),
     event: (message) => mine === wire && take(message),
     ended: (end) => mine === wire && void ended(end),
@@ -83,7 +80,10 @@ async function begin(mine: Wire): Promise<void> {
         supportsMemoryEvent: true,
       }),
       // without a program: the server's image, if that has symbols
-      mine.ask('attach', { role: observeOnly() ? 'observe' : undefined, program: route.value.program }),
+      mine.ask('attach', {
+        role: observeOnly() ? 'observe' : undefined, program: route.value.program,
+        sourceMap: route.value.sources ? parseSourceMap(route.value.sources) : undefined,
+      }),
     ]);
     // what the answer to both would delay is asked with them
     const [adapter] = await begun;
@@ -95,7 +95,6 @@ async function begin(mine: Wire): Promise<void> {
     mine.ask('readMemory', { memoryReference: 'as:0x0:0x0', count: 1 }).catch(() => {});
     const written = mine.ask<{ text: string }>('kvmdbg/console');
     const clients = mine.ask<{ clients: { self: boolean; role: string }[] }>('kvmdbg/clients');
-    await configurable;
     await configure?.();
     mine.ask('configurationDone').catch(guest.complain);
     const [host, { running }, { clients: all }, { text }] = await Promise.all([facts, state, clients, written]);
@@ -108,7 +107,7 @@ async function begin(mine: Wire): Promise<void> {
       guest.link.value = { state: 'open' };
       serial.begin(text);
       guest.frames.value = [];
-      guest.revision.value += 1;
+      guest.told.value += 1;
     });
   } catch (error) {
     if (mine !== wire || (error as { lost?: boolean }).lost) return; // its end is told by itself
@@ -139,7 +138,8 @@ async function ended(end: WireEnd): Promise<void> {
     if (there) {
       guest.link.value = {
         state: 'refused',
-        why: 'The server is there, but does not know this token: it is of another run, or incomplete. Open the address that kvmdbg printed.',
+        why: 'The server is there, but does not know this token: it is of another run, or incomplete. Open the address that kvmdbg printed.'
+          + (location.protocol === 'https:' ? ` Or it was not told of this proxy: kvmdbg run --allow-origin ${location.origin}` : ''),
       };
       return;
     }
@@ -165,15 +165,15 @@ const takers: Record<string, (body: any) => void> = {
     guest.stop.value = body;
     if (body.threadId && !body.preserveFocusHint) guest.thread.value = body.threadId;
     guest.frameIndex.value = 0;
-    guest.revision.value += 1;
+    guest.told.value += 1;
     guest.pointsRevision.value += 1;
   },
   continued: () => {
     guest.running.value = true;
     guest.pointsRevision.value += 1;
   },
-  invalidated: () => { guest.revision.value += 1; },
-  memory: () => { guest.revision.value += 1; },
+  invalidated: () => { guest.told.value += 1; },
+  memory: () => { guest.told.value += 1; },
   breakpoint: () => { guest.pointsRevision.value += 1; },
   capabilities: (body) => { guest.adapter.value = { ...guest.adapter.value, ...body.capabilities }; },
   output: (body: DebugProtocol.OutputEvent['body']) => takeOutput(body),
@@ -186,6 +186,6 @@ const takers: Record<string, (body: any) => void> = {
   progressEnd: () => {
     forgetSymbols();
     guest.progress.value = undefined;
-    guest.revision.value += 1;
+    guest.told.value += 1;
   },
 };

@@ -30,17 +30,17 @@ interface Waiting {
 }
 
 export class Wire {
-  private readonly socket: WebSocket;
   private readonly waiting = new Map<number, Waiting>();
   private seq = 0;
   private opened = false;
 
-  constructor(url: string, token: string, private readonly listener: WireListener) {
-    this.socket = new WebSocket(url, ['dap.v1', `kvmdbg.token.${token}`]);
-    this.socket.onopen = () => {
+  constructor(private readonly socket: WebSocket, private readonly listener: WireListener) {
+    const opened = () => {
       this.opened = true;
       listener.opened();
     };
+    if (socket.readyState === WebSocket.OPEN) queueMicrotask(opened);
+    else socket.onopen = opened;
     this.socket.onmessage = (message) => this.take(String(message.data));
     this.socket.onclose = (end) => {
       for (const { command, reject } of this.waiting.values()) {

@@ -11,12 +11,20 @@ export interface Mark {
   set: boolean;
 }
 
+export interface Shown {
+  text: string;
+  marks: Mark[];
+  /** The line of the vCPU, 0 for none. */
+  here: number;
+  /** A line to look at, 0 for none. */
+  wanted: number;
+  values: { name: string; value: string }[];
+}
+
 export interface SourceView {
-  setText(text: string): void;
-  setMarks(marks: Mark[]): void;
-  /** The line of the vCPU, 0 for none; and one to look at. */
-  setHere(line: number, wanted: number): void;
-  setValues(line: number, values: { name: string; value: string }[]): void;
+  /** All at a time: each change of the editor makes the browser lay the page out. */
+  show(shown: Shown): void;
+  focus(): void;
   destroy(): void;
 }
 
@@ -119,38 +127,53 @@ export function makeSourceView(box: HTMLElement, onGutter: (line: number) => voi
   });
   view.scrollDOM.tabIndex = 0; // what scrolls can be scrolled by keys
   const start = (line: number) => (line >= 1 && line <= view.state.doc.lines ? view.state.doc.line(line) : undefined);
-  return {
-    setText(text) {
-      if (view.state.doc.toString() !== text) view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
-    },
-    setMarks(all) {
-      const ranges = all.flatMap(({ line, set }) => start(line) ? [new Dot(set).range(start(line)!.from)] : []);
-      view.dispatch({ effects: putMarks.of(RangeSet.of(ranges, true)) });
-    },
-    setHere(line, wanted) {
-      const ranges: Range<Decoration>[] = [];
-      const [present, other] = [start(line), start(wanted)];
-      if (other && other.number !== present?.number) ranges.push(Decoration.line({ class: 'wanted' }).range(other.from));
-      if (present) ranges.push(Decoration.line({ class: 'here' }).range(present.from));
-      const target = other ?? present;
-      const effects: StateEffect<unknown>[] = [putHere.of(Decoration.set(ranges, true))];
-      if (target) effects.push(EditorView.scrollIntoView(target.from, { y: 'nearest', yMargin: 100 }));
-      view.dispatch({ effects });
-    },
-    setValues(line, all) {
-      const last = new Map<number, string[]>();
-      for (const { name, value } of all) {
-        const word = new RegExp(`(?<![\\w.>])${name.replace(/[^\w]/g, '\\$&')}(?!\\w)`);
-        for (let at = line; at > Math.max(0, line - scope); --at) {
-          if (!word.test(start(at)?.text ?? '')) continue;
-          last.set(at, [...(last.get(at) ?? []), `${name} = ${value.slice(0, 60)}`]);
-          break;
-        }
+  const dots = (all: Mark[]) => RangeSet.of(all.flatMap(({ line, set }) => (start(line) ? [new Dot(set).range(start(line)!.from)] : [])), true);
+  const lines = ({ here: line, wanted }: Shown) => {
+    const ranges: Range<Decoration>[] = [];
+    const [present, other] = [start(line), start(wanted)];
+    if (other && other.number !== present?.number) ranges.push(Decoration.line({ class: 'wanted' }).range(other.from));
+    if (present) ranges.push(Decoration.line({ class: 'here' }).range(present.from));
+    return { ranges, target: other ?? present };
+  };
+  const ends = ({ here: line, values: all }: Shown) => {
+    const last = new Map<number, string[]>();
+    for (const { name, value } of all) {
+      const word = new RegExp(`(?<![\\w.>])${name.replace(/[^\w]/g, '\\$&')}(?!\\w)`);
+      for (let at = line; at > Math.max(0, line - scope); --at) {
+        if (!word.test(start(at)?.text ?? '')) continue;
+        last.set(at, [...(last.get(at) ?? []), `${name} = ${value.slice(0, 60)}`]);
+        break;
       }
-      const ranges = [...last].flatMap(([at, texts]) => start(at)
-        ? [Decoration.widget({ widget: new Values(texts.join(', ')), side: 1 }).range(start(at)!.to)] : []);
-      view.dispatch({ effects: putValues.of(Decoration.set(ranges, true)) });
+    }
+    return [...last].flatMap(([at, texts]) => (start(at)
+      ? [Decoration.widget({ widget: new Values(texts.join(', ')), side: 1 }).range(start(at)!.to)] : []));
+  };
+  let before: Partial<Record<'text' | 'marks' | 'place' | 'values', string>> = {};
+  return {
+    show(shown) {
+      const now = {
+        text: shown.text, marks: JSON.stringify(shown.marks), place: `${shown.here} ${shown.wanted}`,
+        values: shown.here ? JSON.stringify([shown.here, shown.values]) : '',
+      };
+      if (now.text !== before.text) {
+        before = {};
+        view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: shown.text } });
+      }
+      const effects: StateEffect<unknown>[] = [];
+      let target: ReturnType<typeof start>;
+      if (now.marks !== before.marks) effects.push(putMarks.of(dots(shown.marks)));
+      if (now.values !== before.values) effects.push(putValues.of(Decoration.set(ends(shown), true)));
+      if (now.place !== before.place) {
+        const found = lines(shown);
+        target = found.target;
+        effects.push(putHere.of(Decoration.set(found.ranges, true)));
+        if (target) effects.push(EditorView.scrollIntoView(target.from, { y: 'nearest', yMargin: 100 }));
+      }
+      before = now;
+      // the cursor goes to the line that is looked at: F9 is for that
+      if (effects.length) view.dispatch({ effects, selection: target && { anchor: target.from } });
     },
+    focus: () => view.focus(),
     destroy: () => view.destroy(),
   };
 }

@@ -1,12 +1,13 @@
 // Where instructions jump to, and how the arrows for that lie beside each other.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 
-const jumps = /^(?:j\w+|call\w*|loop\w*|b|bl|b\.\w+|cbn?z|tbn?z|beqz?|bnez?|blt|bge)\b.*?(0x[0-9a-f]+)/i;
+/** Of x86; arm64; RISC-V and LoongArch. A number with # in front is no address. */
+const jumps = /^(?:j\w*|call\w*|loop\w*|b|bl|b\.\w+|cbn?z|tbn?z|b(?:eq|ne|lt|ge|gt|le)u?z?|bceqz|bcnez)\b.*?(?<!#)\b(0x[0-9a-f]+)/i;
 
 /** The address that a jump or a call names; indirect ones name none. */
 export function jumpTarget(text: string): string | undefined {
   const found = jumps.exec(text);
-  return found && !/[*[(%$]/.test(text.slice(0, found.index + found[0].length).replace(/^\S+/, '')) ? found[1] : undefined;
+  return found && !/[*[(%]|\$\d/.test(text.slice(0, found.index + found[0].length).replace(/^\S+/, '')) ? found[1] : undefined;
 }
 
 export interface Arrow {
@@ -34,7 +35,7 @@ export function laneOf(rows: (DebugProtocol.DisassembledInstruction | undefined)
   rows.forEach((row, index) => row && indexOf.set(row.address, index));
   const wanted: Arrow[] = [];
   rows.forEach((row, from) => {
-    if (!row || /^(call|bl)\b/i.test(row.instruction) || /^callq/i.test(row.instruction)) return;
+    if (!row || /^(call|bl|jal)\b/i.test(row.instruction) || /^callq/i.test(row.instruction)) return;
     const target = jumpTarget(row.instruction);
     const to = target === undefined ? undefined : indexOf.get(target);
     if (to !== undefined && to !== from && Math.abs(to - from) <= longest) wanted.push({ from, to, lane: -1 });

@@ -22,13 +22,17 @@ const quoted = (word: string) => (/^[\w./+:@-]+$/.test(word) ? word : `'${word.r
 export function Connect() {
   const live = useLive(() => ask<DebugProtocol.ModulesResponse['body']>('modules').then(({ modules }) => modules[0]?.path ?? ''), [], { every: 60_000 });
   const image = live.value || 'IMAGE';
-  const name = location.hostname.replace(/^\[|\]$/g, '');
-  const port = Number(location.port || 80);
+  // a proxy that speaks TLS has one address, the server behind it another
+  const proxied = location.protocol === 'https:';
+  const name = proxied ? 'HOST' : location.hostname.replace(/^\[|\]$/g, '');
+  const port = proxied ? 1234 : Number(location.port || 80);
+  const address = proxied ? 'HOST:1234' : location.host;
   const launch = { type: 'kvmdbg', request: 'attach', name: 'guest', debugServer: port, program: image };
   return (
     <div class="scroll connects">
-      <Line name="gdb" remark="take control there: monitor take" text={`gdb ${quoted(image)} -ex 'target remote ${location.host}'`} />
-      <Line name="lldb" remark="lldb 19 or later" text={`lldb ${quoted(image)} -o 'gdb-remote ${location.host}'`} />
+      {proxied && <p class="remark">This page has come by https, through a proxy. Debuggers speak to kvmdbg itself: HOST:1234 stands for where it listens.</p>}
+      <Line name="gdb" remark="take control there: monitor take" text={`gdb ${quoted(image)} -ex 'target remote ${address}'`} />
+      <Line name="lldb" remark="lldb 19 or later" text={`lldb ${quoted(image)} -o 'gdb-remote ${address}'`} />
       <Line name="VS Code" remark="into launch.json" text={JSON.stringify(launch, null, 2)} />
       <Line name="nvim-dap" remark="in Lua" text={`dap.adapters.kvmdbg = { type = "server", host = "${name}", port = ${port} }\ndap.configurations.c = { { type = "kvmdbg", request = "attach", name = "guest", program = "${image}" } }`} />
       <Line name="a page that only looks" remark="with the second token, which kvmdbg names as it starts" text={`${location.origin}/#t=OBSERVE-TOKEN&role=observe`} />

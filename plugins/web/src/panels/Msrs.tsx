@@ -1,9 +1,10 @@
-// Model-specific registers: those with a name, and any other by its number.
+// Model-specific registers: those that the adapter has a name for and this processor has, and any other by its number.
 import { signal } from '@preact/signals';
+import type { DebugProtocol } from '@vscode/debugprotocol';
 import { ask, tryTo } from '../dap/session';
 import { frame, host, notice, observing, stopped, thread } from '../store/guest';
 import { useLive } from '../store/live';
-import { msrs } from '../model/msrs';
+import { scopesOf, variablesOf } from '../store/scopes';
 import { hex, parsePlace } from '../model/address';
 import { Editable } from '../widgets/Editable';
 import { Empty, Missing } from '../widgets/State';
@@ -11,19 +12,32 @@ import { Empty, Missing } from '../widgets/State';
 const more = signal<number[]>([]);
 
 interface Read {
-  number: number;
   name: string;
+  /** In words. */
+  number: string;
   value?: string;
   problem?: string;
+  write(value: string): Promise<unknown>;
 }
 
-const read = async (vcpu: number, all: [number, string][]): Promise<Read[]> => Promise.all(all.map(([number, name]) =>
-  ask<{ value: string }>('kvmdbg/msr', { vcpu, number: hex(number) }).then(({ value }): Read => ({ number, name, value }), (error): Read => ({ number, name, problem: error.message }))));
+async function named(of: DebugProtocol.StackFrame): Promise<Read[]> {
+  const scope = (await scopesOf(of)).find(({ name }) => name === 'MSR');
+  if (!scope) return [];
+  const { variablesReference } = scope;
+  return (await variablesOf(variablesReference)).map(({ name, type, value }) =>
+    ({ name, number: type ?? '', value, write: (text) => ask('setVariable', { variablesReference, name, value: text }) }));
+}
+
+const numbered = (vcpu: number, all: number[]): Promise<Read[]> => Promise.all(all.map(async (one) => {
+  const number = hex(one);
+  const read: Read = { name: number, number: `MSR ${number}`, write: (value) => ask('kvmdbg/msr', { vcpu, number, value }) };
+  return ask<{ value: string }>('kvmdbg/msr', { vcpu, number }).then(({ value }) => ({ ...read, value }), (error) => ({ ...read, problem: error.message }));
+}));
 
 export function Msrs() {
-  const vcpu = thread.value - 1;
+  const at = frame.value;
   const able = host.value?.arch === 'x86_64';
-  const live = useLive(able && frame.value ? () => read(vcpu, [...more.value.map((one): [number, string] => [one, '']), ...msrs]) : undefined, [vcpu, more.value]);
+  const live = useLive(able && at ? async () => (await Promise.all([numbered(thread.value - 1, more.value), named(at)])).flat() : undefined, [at, more.value]);
   if (host.value && !able) return <Empty title="No MSRs">CPUs of {host.value.arch} have none.</Empty>;
   if (!live.value) return <Missing live={live} what="MSRs" />;
   return (
@@ -40,12 +54,12 @@ export function Msrs() {
         field.value = '';
       }}><input name="number" class="mono grow" aria-label="Number of an MSR" placeholder="0xc0000080" autocomplete="off" spellcheck={false} /><button>Read</button></form>
       <div class={`scroll registers ${live.stale ? 'stale' : ''}`}>
-        {live.value.map(({ number, name, value, problem }) => (
-          <div class="register" key={number} data-msr={hex(number)}>
-            <span class="msr-number">{hex(number)}</span><span class="msr-name">{name}</span>
+        {live.value.map(({ name, number, value, problem, write }) => (
+          <div class="register" key={name} data-msr={name} title={number}>
+            <span class="msr-name">{name}</span>
             {value !== undefined
-              ? <Editable label={name || hex(number)} value={value} able={stopped.value && !observing.value}
-                  write={async (text) => { const done = await tryTo(ask('kvmdbg/msr', { vcpu, number: hex(number), value: text })); live.again(); return done !== undefined; }} />
+              ? <Editable label={name} value={value} able={stopped.value && !observing.value}
+                  write={async (text) => { const done = await tryTo(write(text)); live.again(); return done !== undefined; }} />
               : <span class="faint register-words" title={problem}>{problem}</span>}
           </div>
         ))}

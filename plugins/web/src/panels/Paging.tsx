@@ -89,6 +89,8 @@ function Levels({ address }: { address: string }) {
 
 export function Paging() {
   const [map, setMap] = useState(false);
+  const arch = host.value?.arch;
+  const mappable = arch === 'x86_64'; // of whose tables model/paging.ts knows
   const address = route.value.walk ?? frame.value?.instructionPointerReference ?? '0x0';
   return (
     <>
@@ -99,9 +101,10 @@ export function Paging() {
       }}>
         <input class="mono grow" name="address" key={address} defaultValue={address} aria-label="Address to walk" size={10} spellcheck={false} autocomplete="off" />
         <button>Walk</button>
-        {host.value?.arch === 'x86_64' && <button type="button" aria-pressed={map} onClick={() => setMap(!map)}>{map ? 'One address' : 'Map of all'}</button>}
+        {mappable && <button type="button" aria-pressed={map} onClick={() => setMap(!map)}>{map ? 'One address' : 'Map of all'}</button>}
       </form>
-      {map ? <Map /> : <div class="scroll"><Levels address={address} /></div>}
+      {arch && !mappable && <p class="remark">Addresses of {arch} are walked one at a time: a map of all is drawn for x86-64 alone.</p>}
+      {map && mappable ? <Map /> : <div class="scroll"><Levels address={address} /></div>}
     </>
   );
 }

@@ -1,45 +1,14 @@
 // Registers by group: what the latest move changed is marked; flags open into their fields; all can be written.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { ask, tryTo } from '../dap/session';
-import { frame, observing, revision, stopped, thread } from '../store/guest';
+import { frame, observing, stopped } from '../store/guest';
 import { useLive } from '../store/live';
+import { openGroups, registersOf, turnGroup, variablesOf, type Group, type Reading } from '../store/scopes';
 import { Editable } from '../widgets/Editable';
 import { Missing, Problem } from '../widgets/State';
 
 type Variable = DebugProtocol.Variable;
-type Body = DebugProtocol.VariablesResponse['body'];
-
-const openPlace = 'kvmdbg.groups';
-const atFirst = ['General', 'Flags', 'Control'];
-
-const variables = (variablesReference: number) =>
-  ask<Body>('variables', { variablesReference, format: { hex: true } }).then((body) => body.variables);
-
-interface Group {
-  name: string;
-  reference: number;
-  registers: Variable[] | undefined;
-}
-
-/** Registers, and of which vCPU and when. */
-interface Reading {
-  thread: number;
-  revision: number;
-  groups: Group[];
-}
-
-async function read(frameId: number, open: Set<string>): Promise<Reading> {
-  const of = { thread: thread.value, revision: revision.value };
-  const { scopes } = await ask<DebugProtocol.ScopesResponse['body']>('scopes', { frameId });
-  const scope = scopes.find(({ name }) => name === 'Registers');
-  if (!scope) return { ...of, groups: [] };
-  const groups = await variables(scope.variablesReference);
-  const all = await Promise.all(groups.map(async ({ name, variablesReference }) => ({
-    name, reference: variablesReference, registers: open.has(name) ? await variables(variablesReference) : undefined,
-  })));
-  return { ...of, groups: all };
-}
 
 /** What each register was before the latest move of its vCPU. */
 function useBefore(reading: Reading | undefined): Map<string, string> {
@@ -59,7 +28,7 @@ async function write(variablesReference: number, name: string, value: string): P
 }
 
 function Fields({ register }: { register: Variable }) {
-  const live = useLive(() => variables(register.variablesReference), [register.variablesReference]);
+  const live = useLive(() => variablesOf(register.variablesReference), [register.variablesReference]);
   if (!live.value) return <Problem live={live} />;
   return (
     <div class="fields">
@@ -91,23 +60,17 @@ function Row({ group, register, changed }: { group: Group; register: Variable; c
 }
 
 export function Registers() {
-  const [open, setOpen] = useState(() => new Set<string>(JSON.parse(sessionStorage.getItem(openPlace) ?? 'null') ?? atFirst));
-  useEffect(() => sessionStorage.setItem(openPlace, JSON.stringify([...open])), [open]);
-  const id = frame.value?.id;
-  const live = useLive(id === undefined ? undefined : () => read(id, open), [id, open]);
+  const at = frame.value;
+  const open = openGroups.value;
+  const live = useLive(at && (() => registersOf(at)), [at, open]);
   const before = useBefore(live.stale ? undefined : live.value);
   if (!live.value) return <Missing live={live} what="Registers" />;
-  const turn = (name: string) => {
-    const next = new Set(open);
-    if (!next.delete(name)) next.add(name);
-    setOpen(next);
-  };
   return (
     <div class={`scroll registers ${live.stale ? 'stale' : ''}`}>
       <Problem live={live} />
       {live.value.groups.map((group) => (
         <section key={group.name} aria-label={`${group.name} registers`}>
-          <h3><button aria-expanded={open.has(group.name)} onClick={() => turn(group.name)}>{group.name}</button></h3>
+          <h3><button aria-expanded={open.has(group.name)} onClick={() => turnGroup(group.name)}>{group.name}</button></h3>
           {group.registers?.map((register) => (
             <Row key={register.name} group={group} register={register} changed={before.has(register.name) && before.get(register.name) !== register.value} />
           ))}

@@ -7,14 +7,14 @@ import { frame, observing, running, stopped } from '../store/guest';
 import { points, toggle } from '../store/points';
 import { textOf } from '../store/sources';
 import { useLive } from '../store/live';
+import { scopesOf } from '../store/scopes';
 import { go, route } from '../store/route';
 import { Empty, Missing } from '../widgets/State';
 import { fileName } from '../model/names';
 import type { SourceView } from '../editor/source_view';
 
-async function locals(frameId: number): Promise<DebugProtocol.Variable[]> {
-  const { scopes } = await ask<DebugProtocol.ScopesResponse['body']>('scopes', { frameId });
-  const scope = scopes.find(({ name }) => name === 'Locals');
+async function locals(of: DebugProtocol.StackFrame): Promise<DebugProtocol.Variable[]> {
+  const scope = (await scopesOf(of)).find(({ name }) => name === 'Locals');
   if (!scope) return [];
   return ask<DebugProtocol.VariablesResponse['body']>('variables', { variablesReference: scope.variablesReference }).then(({ variables }) => variables);
 }
@@ -24,7 +24,7 @@ function Editor({ path, text }: { path: string; text: string }) {
   const [view, setView] = useState<SourceView>();
   const at = frame.value;
   const here = stopped.value && at?.source?.path === path ? at.line : 0;
-  const values = useLive(here && at ? () => locals(at.id) : undefined, [at?.id]);
+  const values = useLive(here && at ? () => locals(at) : undefined, [at]);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -33,18 +33,18 @@ function Editor({ path, text }: { path: string; text: string }) {
     void import('../editor/source_view').then(({ makeSourceView }) => {
       if (gone) return;
       made = makeSourceView(element, (line) => { if (!observing.value) void toggle('source', path, line); });
+      const { focus } = made;
+      element.focus = focus; // the editor is in a shadow tree
       setView(made);
     });
     return () => { gone = true; made?.destroy(); };
   }, [path]);
-  useEffect(() => view?.setText(text), [view, text]);
   const marks = points.value.filter((one) => one.kind === 'source' && one.place === path)
     .map((one) => ({ line: (one.told?.verified && one.told.line) || one.line || 0, set: one.enabled && one.told?.verified === true }));
-  useEffect(() => view?.setMarks(marks), [view, text, JSON.stringify(marks)]);
-  useEffect(() => view?.setHere(here, Number(route.value.line) || 0), [view, text, here, route.value.line]);
+  const wanted = Number(route.value.line) || 0;
   const known = here && values.value ? values.value.map(({ name, value }) => ({ name, value })) : [];
-  useEffect(() => view?.setValues(here, known), [view, text, here, values.value]);
-  return <div class={`source ${running.value ? 'stale' : ''}`} ref={box} data-source={path} data-line={here || undefined} />;
+  useEffect(() => view?.show({ text, marks, here, wanted, values: known }));
+  return <div class={`source ${running.value ? 'stale' : ''}`} ref={box} data-source={path} data-line={here || undefined} data-focus={view && ''} />;
 }
 
 export function Source() {

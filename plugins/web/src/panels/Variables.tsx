@@ -5,6 +5,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { ask, tryTo } from '../dap/session';
 import { frame, observing, stopped } from '../store/guest';
 import { useLive } from '../store/live';
+import { scopesOf } from '../store/scopes';
 import { go } from '../store/route';
 import { showPanel } from '../store/panels';
 import { watchAt } from '../store/actions';
@@ -74,18 +75,17 @@ function Watches({ frameId }: { frameId: number }) {
 }
 
 export function Variables() {
-  const id = frame.value?.id;
+  const at = frame.value;
   const [globals, setGlobals] = useState(false);
-  const live = useLive(id === undefined ? undefined : async () => {
-    const { scopes } = await ask<DebugProtocol.ScopesResponse['body']>('scopes', { frameId: id });
-    const wanted = scopes.filter(({ name }) => name === 'Locals' || (globals && name === 'Globals'));
+  const live = useLive(at && (async () => {
+    const wanted = (await scopesOf(at)).filter(({ name }) => name === 'Locals' || (globals && name === 'Globals'));
     return Promise.all(wanted.map(async ({ name, variablesReference }) => ({ name, variablesReference, all: await children(variablesReference) })));
-  }, [id, globals]);
-  if (!live.value || id === undefined) return <Missing live={live} what="Variables" />;
+  }), [at, globals]);
+  if (!live.value || !at) return <Missing live={live} what="Variables" />;
   return (
     <div class={`scroll registers ${live.stale ? 'stale' : ''}`}>
       <Problem live={live} />
-      <Watches frameId={id} />
+      <Watches frameId={at.id} />
       {live.value.map(({ name, variablesReference, all }) => (
         <section key={name} aria-label={name}>
           <h3>{name}</h3>

@@ -14,16 +14,18 @@ function describe(one: Vcpu): string {
   return [one.mode, one.why].filter(Boolean).join(' · ');
 }
 
-/** "long mode, ring 0" is "64 r0". */
+const sixteenBits = /^(real|16-bit|virtual)/;
+
+/** "long mode, ring 0" is "64 r0", "EL1" is itself. */
 function shortMode(mode: string): string {
-  const bits = /^long mode/.test(mode) ? '64' : /^32-bit/.test(mode) ? '32' : /^(real|16-bit|virtual)/.test(mode) ? '16' : mode.split(',')[0];
+  const bits = /^long mode/.test(mode) ? '64' : /^32-bit/.test(mode) ? '32' : sixteenBits.test(mode) ? '16' : mode.split(',')[0];
   const ring = /ring (\d)/.exec(mode);
   return ring ? `${bits} r${ring[1]}` : bits!;
 }
 
 function Row({ one, selected }: { one: Vcpu; selected: boolean }) {
   // in 16-bit modes the pc is an offset in a segment, of which no symbol file knows
-  const name = symbolAt(/^(long|32-bit)/.test(one.mode ?? 'long') ? one.pc : undefined);
+  const name = symbolAt(sixteenBits.test(one.mode ?? '') ? undefined : one.pc);
   return (
     <button class={`row vcpu ${selected ? 'selected' : ''} ${stop.value?.threadId === one.vcpu + 1 && one.state === 'stopped' ? 'cause' : ''}`}
       aria-pressed={selected}

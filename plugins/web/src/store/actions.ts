@@ -1,5 +1,5 @@
 // What a person can do, a row each: the toolbar, the palette and the keys all come from here.
-import { ask, connect, tryTo } from '../dap/session';
+import { ask, connect, onEvent, tryTo } from '../dap/session';
 import { protocolLog } from '../dap/protocol_log';
 import { frame, host, link, notice, observing, pointsRevision, running, stopped, thread } from './guest';
 import { addPoint, toggle } from './points';
@@ -20,19 +20,32 @@ export interface Action {
 
 const mayMove = () => stopped.value && !observing.value;
 
-async function move(command: string, args: object = {}): Promise<void> {
-  if (!mayMove()) return;
+/** A step is mostly over sooner than this, and the page is not drawn twice for it. Milliseconds. */
+const unseen = 100;
+let moving: ReturnType<typeof setTimeout> | undefined;
+const moved = () => { clearTimeout(moving); moving = undefined; };
+onEvent('stopped', moved);
+
+/** `patience`: after how many milliseconds the guest is shown as one that runs. */
+async function move(command: string, args: object, patience: number): Promise<void> {
+  if (!mayMove() || moving !== undefined) return;
   notice.value = undefined;
-  running.value = true;
+  const shown = () => {
+    moved();
+    if (stopped.value) running.value = true;
+  };
+  if (patience) moving = setTimeout(shown, patience);
+  else shown();
   try {
     await ask(command, { threadId: thread.value, ...args });
   } catch (error) {
+    moved();
     running.value = false; // it was refused: the guest stands as it stood
     await tryTo(Promise.reject(error));
   }
 }
 
-const step = (command: string) => () => move(command, { granularity: granularity.value });
+const step = (command: string) => () => move(command, { granularity: granularity.value }, unseen);
 
 export async function askPlace(title: string, start = ''): Promise<string | undefined> {
   const text = await question(title, start, 'An address (0x…, v:, p:, as:CR3:0x…) or an expression');
@@ -109,7 +122,7 @@ const open = () => link.value.state === 'open';
 const mayChange = () => open() && !observing.value;
 
 export const actions: Action[] = [
-  { id: 'continue', title: 'Continue', keys: ['F5'], able: mayMove, run: () => move('continue') },
+  { id: 'continue', title: 'Continue', keys: ['F5'], able: mayMove, run: () => move('continue', {}, 0) },
   { id: 'pause', title: 'Pause', keys: ['F6'], able: () => mayChange() && running.value === true, run: () => tryTo(ask('pause', { threadId: thread.value })) },
   { id: 'next', title: 'Step over', keys: ['F10'], able: mayMove, run: step('next') },
   { id: 'stepIn', title: 'Step into', keys: ['F11'], able: mayMove, run: step('stepIn') },
@@ -119,9 +132,9 @@ export const actions: Action[] = [
   { id: 'breakAt', title: 'Stop at a function or an address…', able: mayChange, run: breakAt },
   { id: 'watchAt', title: 'Stop when memory is written…', able: mayChange, run: watch },
   { id: 'takeControl', title: 'Take run control', able: mayChange, run: takeControl },
-  { id: 'goCode', title: 'Show code at…', keys: ['Ctrl+G'], able: open, run: async () => { const at = await askPlace('Show code at'); if (at) { go({ at }); showPanel('disassembly'); } } },
-  { id: 'goMemory', title: 'Show memory at…', keys: ['Ctrl+M'], able: open, run: async () => { const mem = await askPlace('Show memory at'); if (mem) { go({ mem }); showPanel('memory'); } } },
-  { id: 'goWalk', title: 'Walk the page tables of…', able: open, run: async () => { const walk = await askPlace('Walk the page tables of'); if (walk) { go({ walk }); showPanel('paging'); } } },
+  { id: 'goCode', title: 'Show code at…', keys: ['Ctrl+G'], able: open, run: async () => { const at = await askPlace('Show code at'); if (at) { go({ at }); showPanel('disassembly', true); } } },
+  { id: 'goMemory', title: 'Show memory at…', keys: ['Ctrl+M'], able: open, run: async () => { const mem = await askPlace('Show memory at'); if (mem) { go({ mem }); showPanel('memory', true); } } },
+  { id: 'goWalk', title: 'Walk the page tables of…', able: open, run: async () => { const walk = await askPlace('Walk the page tables of'); if (walk) { go({ walk }); showPanel('paging', true); } } },
   { id: 'followPc', title: 'Show code where the vCPU is', able: open, run: () => { go({ at: undefined }); showPanel('disassembly'); } },
   { id: 'byStatement', title: 'Step by statement', run: () => { granularity.value = 'statement'; } },
   { id: 'byLine', title: 'Step by line', run: () => { granularity.value = 'line'; } },

@@ -1,9 +1,9 @@
 // Instructions around a place, in both directions: what is seen, and more as it is scrolled to.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { ask } from '../dap/session';
 import { readableLive, parsePlace } from '../model/address';
-import { link, stopped } from './guest';
+import { link, settling, stopped } from './guest';
 
 type Instruction = DebugProtocol.DisassembledInstruction;
 export type CodeRow = { kind: 'code'; key: string; instruction: Instruction } | { kind: 'source'; key: string; symbol?: string; path?: string; line?: number };
@@ -106,8 +106,8 @@ export function useCode(base: string | undefined, changes: unknown[]): Code {
     put(trimmed(await disassemble(at, -chunk, 2 * chunk), chunk), { loaded: true });
   };
 
-  useEffect(() => {
-    if (able && base !== undefined) void once(load);
+  useLayoutEffect(() => {
+    if (able && base !== undefined && !settling.peek()) void once(load);
   }, [able, base, ...changes]);
   useEffect(() => {
     now.current.gone = false;

@@ -16,8 +16,12 @@ export const host = signal<Capabilities | undefined>(undefined);
 /** undefined: not told yet. */
 export const running = signal<boolean | undefined>(undefined);
 export const stop = signal<DebugProtocol.StoppedEvent['body'] | undefined>(undefined);
-/** Counts what may have changed anything that is shown: a stop, a write, symbols that came. */
+/** Counts what was told that may have changed anything that is shown: a stop, a write, symbols that came. */
+export const told = signal(0);
+/** Counts what is to be read again: what was told, once the call stack that goes with it is there (store/stack.ts). */
 export const revision = signal(0);
+/** Whether that call stack is on its way. */
+export const settling = signal(false);
 /** Counts what may have changed points, clients or the lease. */
 export const pointsRevision = signal(0);
 

@@ -1,6 +1,6 @@
 // Values that are read from the engine, and read again whenever something may have changed them.
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { link, revision, running } from './guest';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { link, revision, running, settling } from './guest';
 
 export interface Live<T> {
   value: T | undefined;
@@ -51,8 +51,9 @@ export function useLive<T>(read: (() => Promise<T>) | undefined, keys: unknown[]
     });
   });
 
-  useEffect(() => {
-    if (able) start.current();
+  // not an effect that waits for the repaint: the answer is on its way meanwhile
+  useLayoutEffect(() => {
+    if (able && !settling.peek()) start.current();
   }, [able, runs, revision.value, how.changes, ...keys]);
   useEffect(() => {
     if (!able || !(runs || how.always) || !how.every) return;

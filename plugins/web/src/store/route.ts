@@ -1,10 +1,9 @@
 // What the address says: which panel is on top, which addresses are shown, the role. Never a token:
 // one that comes with the address goes into this tab's storage and out of its history.
 import { signal } from '@preact/signals';
+import { keepToken, tokenIn } from '../dap/door';
 
 export type Route = Record<string, string>;
-
-const tokenPlace = 'kvmdbg.token';
 
 function parse(hash: string): Route {
   return Object.fromEntries(new URLSearchParams(hash.replace(/^#/, '')));
@@ -14,10 +13,10 @@ export const route = signal<Route>({});
 
 /** True when a token came with the address. */
 export function readAddress(): boolean {
-  const { t, token, ...rest } = parse(location.hash);
-  const given = t ?? token;
+  const { t: _, token: __, ...rest } = parse(location.hash);
+  const given = tokenIn(location.hash);
   if (given !== undefined) {
-    sessionStorage.setItem(tokenPlace, given);
+    keepToken(given);
     route.value = rest;
     write();
     return true;
@@ -26,7 +25,6 @@ export function readAddress(): boolean {
   return false;
 }
 
-export const token = (): string => sessionStorage.getItem(tokenPlace) ?? '';
 export const observeOnly = (): boolean => route.value.role === 'observe';
 
 export function go(changes: Record<string, string | undefined>): void {

@@ -1,39 +1,41 @@
-// The call stack of the vCPU that is looked at: one request at a time, the latest wish wins.
-import { batch, effect } from '@preact/signals';
+// The call stack of the vCPU that is looked at, and with it the sign for all else to be read again. One stop is told
+// by several events (of each piece of memory that somebody shows there is one), and they come before the answer to a
+// request that the first of them led to: so by that answer all has been told, and each panel reads and is drawn once.
+import { batch, effect, untracked } from '@preact/signals';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { ask } from '../dap/session';
-import { frameIndex, frames, framesProblem, revision, stopped, thread } from './guest';
-
-let busy = false;
-let again = false;
+import { frameIndex, frames, framesProblem, revision, settling, stopped, thread, told } from './guest';
 
 async function read(): Promise<void> {
-  if (busy) {
-    again = true;
-    return;
-  }
-  busy = true;
+  if (settling.value) return; // the adapter does one thing after another: its answer knows what it told before
+  settling.value = true;
+  const of = thread.value;
+  let found: DebugProtocol.StackFrame[] | undefined;
+  let problem = '';
   try {
-    const body = await ask<DebugProtocol.StackTraceResponse['body']>('stackTrace', { threadId: thread.value, levels: 64 });
-    batch(() => {
-      frames.value = body.stackFrames;
-      framesProblem.value = '';
-      if (frameIndex.value >= body.stackFrames.length) frameIndex.value = 0;
-    });
+    found = (await ask<DebugProtocol.StackTraceResponse['body']>('stackTrace', { threadId: of, levels: 64 })).stackFrames;
   } catch (error) {
-    framesProblem.value = error instanceof Error ? error.message : String(error);
+    problem = error instanceof Error ? error.message : String(error);
   }
-  busy = false;
-  if (!again) return;
-  again = false;
-  if (stopped.value) void read();
+  settling.value = false;
+  if (stopped.value && thread.value !== of) return void read();
+  batch(() => {
+    if (found) frames.value = found;
+    framesProblem.value = problem;
+    if (frameIndex.value >= frames.value.length) frameIndex.value = 0;
+    revision.value += 1;
+  });
 }
 
 export function followStack(): void {
   effect(() => {
     // what a change of these makes old
-    void revision.value;
+    void told.value;
     void thread.value;
-    if (stopped.value) void read();
+    const stands = stopped.value;
+    untracked(() => {
+      if (stands) void read();
+      else revision.value += 1;
+    });
   });
 }

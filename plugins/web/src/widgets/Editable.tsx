@@ -1,5 +1,5 @@
 // A value that becomes a field: Enter or a double click begins, Enter writes, Escape leaves it.
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 
 interface Props {
   value: string;
@@ -13,9 +13,11 @@ interface Props {
 export function Editable({ value, label, able, write, class: more }: Props) {
   const [editing, setEditing] = useState(false);
   const [wrong, setWrong] = useState(false);
+  /** Ended by a key: then the keyboard stays here. */
+  const stays = useRef(false);
   if (!editing) {
     return (
-      <button class={`value ${more ?? ''}`} disabled={!able} aria-label={`${label}: ${value}${able ? ', edit' : ''}`}
+      <button class={`value ${more ?? ''}`} ref={(element) => { if (stays.current) element?.focus(); stays.current = false; }} disabled={!able} aria-label={`${label}: ${value}${able ? ', edit' : ''}`}
         onDblClick={() => setEditing(true)} onKeyDown={(event) => { if (event.key === 'Enter' || event.key === 'F2') { event.preventDefault(); setEditing(true); } }}>
         {value}
       </button>
@@ -28,9 +30,13 @@ export function Editable({ value, label, able, write, class: more }: Props) {
       onKeyDown={(event) => {
         // what is typed is for this field, F5 and the like are for the guest
         if (!/^F\d/.test(event.key) && !event.ctrlKey) event.stopPropagation();
-        if (event.key === 'Escape') end();
+        if (event.key === 'Escape') { stays.current = true; end(); }
         if (event.key !== 'Enter') return;
-        void write(event.currentTarget.value.trim()).then((taken) => (taken ? end() : setWrong(true)));
+        void write(event.currentTarget.value.trim()).then((taken) => {
+          if (!taken) return setWrong(true);
+          stays.current = true;
+          end();
+        });
       }} />
   );
 }

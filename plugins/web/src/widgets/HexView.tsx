@@ -1,7 +1,7 @@
 // Bytes, 16 in a row: what has changed since the last look is marked; digits that are typed are written.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ask, tryTo } from '../dap/session';
-import { link, observing, revision, running } from '../store/guest';
+import { link, observing, revision, running, settling } from '../store/guest';
 import { chunkSize, readRange, type Chunk } from '../store/memory';
 import { base64Of, hexDigits, placeText, readableLive, top, type Place } from '../model/address';
 import { useRowCache } from './row_cache';
@@ -43,7 +43,7 @@ export function HexView({ place, onCursor }: Props) {
   const [problem, setProblem] = useState('');
   const [, setVersion] = useState(0);
   const list = useRef<ListHandle | undefined>(undefined);
-  const kept = useRef({ chunks: new Map<bigint, Kept>(), space: place.space, seen: [0, 0] as [number, number], busy: false, dirty: false, gone: false, base, place, reads: 0 });
+  const kept = useRef({ chunks: new Map<bigint, Kept>(), space: place.space, seen: [0, 0] as [number, number], busy: false, dirty: false, gone: false, base, place, reads: 0, placed: false });
   kept.current.base = base;
   kept.current.place = place;
   if (kept.current.space !== place.space) {
@@ -95,13 +95,19 @@ export function HexView({ place, onCursor }: Props) {
     return () => { kept.current.gone = true; };
   }, []);
   useEffect(() => {
-    const start = firstRow(place.value);
+    // rows that are there stay: a place that follows the vCPU moves at each step
+    const near = (place.value - base) / 16n;
+    const start = near >= rows / 8 && near < rows * 7 / 8 ? base : firstRow(place.value);
     setBase(start);
     setTyped(place.value, '');
-    requestAnimationFrame(() => list.current?.reveal(Number((place.value - start) / 16n)));
+    requestAnimationFrame(() => {
+      const scrolls = list.current?.reveal(Number((place.value - start) / 16n)); // and then it reads
+      if (!kept.current.placed && !scrolls && able) void readSeen();
+      kept.current.placed = true;
+    });
   }, [place.value, place.space]);
-  useEffect(() => {
-    if (able) void readSeen();
+  useLayoutEffect(() => {
+    if (able && kept.current.placed && !settling.peek()) void readSeen();
   }, [able, revision.value, base, place.space]);
   useEffect(() => {
     if (!able || !running.value) return;
@@ -153,7 +159,7 @@ export function HexView({ place, onCursor }: Props) {
       <VirtualList label={`Memory at ${placeText(place)}`} count={rows} handle={list} class={`hex ${able ? '' : 'stale'}`} row={row} onEdge={onEdge}
         onScrolled={(first, last) => {
           kept.current.seen = [first, last];
-          if (able) void readSeen();
+          if (able && kept.current.placed) void readSeen();
         }}
         onKeyDown={(event) => {
           if (event.altKey || event.ctrlKey || event.metaKey) return;

@@ -7,8 +7,8 @@ export const rowHeight = 20;
 const margin = 6;
 
 export interface ListHandle {
-  /** Makes a row seen; in the middle when it was not. */
-  reveal(index: number): void;
+  /** Makes a row seen, in the middle when it was not; whether that moved anything. */
+  reveal(index: number): boolean;
   /** So many rows were put in at the top: what is seen stays. */
   shift(rows: number): void;
   /** How many rows are seen. */
@@ -36,6 +36,8 @@ export function VirtualList(props: Props) {
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(0);
   const sticks = useRef(true);
+  /** Where it is scrolled to, sooner than `top` has it. */
+  const seen = useRef(0);
 
   useLayoutEffect(() => {
     const element = box.current!;
@@ -49,13 +51,19 @@ export function VirtualList(props: Props) {
     handle.current = {
       reveal(index) {
         const element = box.current;
-        if (!element) return; // not shown any more
+        if (!element) return false; // not shown any more
         const at = index * rowHeight;
-        if (at >= element.scrollTop && at + rowHeight <= element.scrollTop + element.clientHeight) return;
+        // by what was told last: to ask the element would lay the page out anew
+        if (height && at >= seen.current && at + rowHeight <= seen.current + height) return false;
+        const before = element.scrollTop;
         element.scrollTop = Math.max(0, at - element.clientHeight / 2);
+        seen.current = element.scrollTop;
+        return seen.current !== before;
       },
       shift(rows) {
-        if (box.current) box.current.scrollTop += rows * rowHeight;
+        if (!box.current) return;
+        box.current.scrollTop += rows * rowHeight;
+        seen.current = box.current.scrollTop;
       },
       page: () => Math.max(1, Math.floor((box.current?.clientHeight ?? 0) / rowHeight)),
       element: () => box.current,
@@ -74,7 +82,8 @@ export function VirtualList(props: Props) {
     const element = box.current;
     if (!element) return;
     sticks.current = element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
-    setTop(element.scrollTop);
+    seen.current = element.scrollTop;
+    setTop(seen.current);
     if (!onEdge) return;
     if (element.scrollTop < rowHeight * margin) onEdge('top');
     else if (element.scrollTop + element.clientHeight > element.scrollHeight - rowHeight * margin) onEdge('bottom');
