@@ -49,6 +49,20 @@ test('a late joiner does not halt a running guest, and sees its next stop', toge
   assert.equal(frame.instructionPointerReference, (await a.top(body.threadId)).instructionPointerReference);
 }));
 
+test('vCPUs and modules are told of as they come', together(1, async (server, [session]) => {
+  await session.stop(() => session.attachTo(server));
+  assert.deepEqual(session.events('thread').map((event) => event.body),
+    [1, 2].map((threadId) => ({ reason: 'started', threadId })));
+  const modules = () => session.events('module').map((event) => [event.body.reason, event.body.module.name, event.body.module.addressRange]);
+  const [[reason, name, first]] = modules();
+  assert.deepEqual([reason, name], ['new', 'demo.elf']);
+  const listed = (await session.modulesRequest({})).body.modules;
+  assert.deepEqual(listed, [session.events('module')[0].body.module]);
+  await session.send('kvmdbg/symbols', { path: listed[0].path, slide: 0x1000 });
+  assert.deepEqual(modules()[1].slice(0, 2), ['changed', 'demo.elf']);
+  assert.notEqual(modules()[1][2], first);
+}));
+
 test('who has no run control is told who has, and may take it', together(2, async (server, [a, b]) => {
   await a.stop(() => a.attachTo(server));
   await b.stop(() => b.attachTo(server));
@@ -68,7 +82,15 @@ test('who has no run control is told who has, and may take it', together(2, asyn
 
 test('an observer sees and may not move', together(2, async (server, [a, b]) => {
   await a.stop(() => a.attachTo(server));
+  assert.deepEqual(a.events('capabilities'), []);
   await b.stop(() => b.attachTo(server, { role: 'observe' }));
+  const [lost, ...more] = b.events('capabilities').map((event) => event.body.capabilities);
+  assert.deepEqual(more, []);
+  for (const name of ['SetVariable', 'WriteMemoryRequest', 'RestartRequest', 'DataBreakpoints', 'GotoTargetsRequest']) {
+    assert.equal(lost[`supports${name}`], false, name);
+  }
+  assert.deepEqual(lost.exceptionBreakpointFilters, []);
+  for (const name of ['ReadMemoryRequest', 'EvaluateForHovers', 'ExceptionInfoRequest']) assert.ok(!(`supports${name}` in lost), name);
   const refused = await b.ask('continue', { threadId: 1 });
   assert.equal(refused.success, false);
   assert.match(refused.message, /observe/);

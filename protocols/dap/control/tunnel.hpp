@@ -11,8 +11,8 @@ namespace kdbg::dap {
 
 class Tunnel {
 public:
-  /// `address` is as for `dial`; `token`, 64 hexadecimal digits, is sent in the upgrade. closed when
-  /// the server does not take it within five seconds, with what it says.
+  /// `address` is as for `dial`; `token`, 64 hexadecimal digits, is sent in the upgrade. closed
+  /// when the server does not take it within five seconds, with what it says.
   static Result<std::unique_ptr<Tunnel>> open(std::string_view address, std::string_view token);
   /// Both ends are closed.
   ~Tunnel();

@@ -71,6 +71,7 @@ struct SetBreakpoints {
     }
   };
   using Body = Json;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { declare_modes<void>(capabilities); }
   static Result<Body> run(Session& session, const Args& args) {
     if (args.source.path.empty()) {
@@ -101,6 +102,7 @@ struct SetFunctionBreakpoints {
   };
   using Args = BreakpointList<Breakpoint>;
   using Body = Json;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { capabilities["supportsFunctionBreakpoints"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
     std::vector<PointWish> wishes;
@@ -125,6 +127,7 @@ struct SetInstructionBreakpoints {
   };
   using Args = BreakpointList<Breakpoint>;
   using Body = Json;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { capabilities["supportsInstructionBreakpoints"] = true; }
   static Result<std::uint64_t> place_of(const Breakpoint& one) {
     const Address base = TRY(parse_reference(one.reference, "instructionReference"));

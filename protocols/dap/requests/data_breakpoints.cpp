@@ -45,6 +45,7 @@ struct DataBreakpointInfo {
     }
   };
   using Body = Json;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) {
     capabilities["supportsDataBreakpoints"] = true;
     capabilities["supportsDataBreakpointBytes"] = true;

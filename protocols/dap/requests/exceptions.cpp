@@ -25,6 +25,7 @@ struct SetExceptionBreakpoints {
     }
   };
   using Body = Json;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) {
     Json filters = Json::array();
     for (const CpuException& one : cpu_exceptions) {
@@ -37,7 +38,6 @@ struct SetExceptionBreakpoints {
     }
     capabilities["exceptionBreakpointFilters"] = std::move(filters);
     capabilities["supportsExceptionFilterOptions"] = true;
-    capabilities["supportsExceptionInfoRequest"] = true;
   }
 
   /// One filter, in the response's order.
@@ -88,6 +88,7 @@ struct ExceptionInfo {
     static constexpr auto fields() { return std::tuple{required("threadId", &Args::thread)}; }
   };
   using Body = Json;
+  static void declare(Json& capabilities) { capabilities["supportsExceptionInfoRequest"] = true; }
   static std::string register_text(lldb::SBFrame& frame, const char* name) {
     lldb::SBValue value = frame.FindRegister(name);
     return value.IsValid() ? fmt::format("{:#x}", value.GetValueAsUnsigned()) : "unknown";

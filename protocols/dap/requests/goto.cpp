@@ -23,6 +23,7 @@ struct GotoTargets {
     }
   };
   using Body = Json;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { capabilities["supportsGotoTargetsRequest"] = true; }
   /// Every place where code of that line begins.
   static Result<Body> run(Session& session, const Args& args) {

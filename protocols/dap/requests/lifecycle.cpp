@@ -53,7 +53,12 @@ struct Begin {
     TRY(session.begin(args, launch));
     return Nothing{};
   }
-  static void after_reply(Session& session) { session.client.tell("initialized"); }
+  static void after_reply(Session& session) {
+    if (Json lost = lost_capabilities(session); !lost.empty()) {
+      session.client.tell("capabilities", {{"capabilities", std::move(lost)}});
+    }
+    session.client.tell("initialized");
+  }
 };
 
 struct ConfigurationDone {
@@ -101,6 +106,7 @@ struct Terminate {
   static constexpr std::string_view command = "terminate";
   using Args = Nothing;
   using Body = Nothing;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { capabilities["supportsTerminateRequest"] = true; }
   static Result<Body> run(Session& session, const Args&) {
     TRY(session.terminate());
@@ -113,6 +119,7 @@ struct Restart {
   static constexpr std::string_view command = "restart";
   using Args = Nothing;
   using Body = Nothing;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { capabilities["supportsRestartRequest"] = true; }
   static Result<Body> run(Session& session, const Args&) {
     TRY(session.restart());

@@ -81,6 +81,7 @@ struct WriteMemory {
     std::uint64_t written = 0;
     static constexpr auto fields() { return std::tuple{required("bytesWritten", &Body::written)}; }
   };
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { capabilities["supportsWriteMemoryRequest"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
     const auto bytes = from_base64(args.data);

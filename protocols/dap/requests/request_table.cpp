@@ -34,4 +34,19 @@ Json capabilities() {
   return all;
 }
 
+Json lost_capabilities(const Session& session) {
+  Json lost = Json::object();
+  for (const auto list : all_lists()) {
+    for (const RequestRow& one : list) {
+      if (one.acts && session.observes()) one.declare(lost);
+    }
+  }
+  for (Json& value : lost) {
+    value = value.is_boolean() ? Json(false) : Json::array();
+  }
+  // they are x86's
+  if (session.arch() != "x86_64") lost["exceptionBreakpointFilters"] = Json::array();
+  return lost;
+}
+
 } // namespace kdbg::dap

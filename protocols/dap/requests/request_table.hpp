@@ -5,6 +5,7 @@
 /// says; Json or Nothing will do) and `static Result<Body> run(Session&, const Args&)`. Two more
 /// are optional: `static void declare(Json& capabilities)`, what `initialize` answers because this
 /// request is there, and `static void after_reply(Session&)`, which runs once the response is out.
+/// What one with `static constexpr bool acts = true` declares is not for clients that only observe.
 #include "protocols/dap/session/session.hpp"
 
 #include <span>
@@ -22,6 +23,7 @@ struct RequestRow {
   Result<Json> (*run)(Session&, const Request&);
   void (*after_reply)(Session&);
   void (*declare)(Json& capabilities);
+  bool acts;
 };
 
 template <class R>
@@ -32,6 +34,9 @@ template <class R>
 concept FollowsUp = requires(Session& session) {
   R::after_reply(session);
 };
+
+template <class R>
+concept Acts = R::acts;
 
 template <class R>
 constexpr RequestRow row(Phase from = Phase::configuring) {
@@ -50,6 +55,7 @@ constexpr RequestRow row(Phase from = Phase::configuring) {
   made.declare = [](Json& capabilities) {
     if constexpr (Declares<R>) R::declare(capabilities);
   };
+  made.acts = Acts<R>;
   return made;
 }
 
@@ -73,5 +79,7 @@ std::span<const RequestRow> server_requests();
 const RequestRow* find_request(std::string_view command);
 /// What all of them declare.
 Json capabilities();
+/// What of that does not hold, once the guest and this client's role are known; may be empty.
+Json lost_capabilities(const Session& session);
 
 } // namespace kdbg::dap

@@ -27,6 +27,7 @@ struct Continue {
       return std::tuple{required("allThreadsContinued", &Body::all)};
     }
   };
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) {
     capabilities["supportsSingleThreadExecutionRequests"] = true;
   }
@@ -104,6 +105,7 @@ struct StepInTargets {
     static constexpr auto fields() { return std::tuple{required("frameId", &Args::frame)}; }
   };
   using Body = Json;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { capabilities["supportsStepInTargetsRequest"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
     lldb::SBFrame frame = TRY(session.frame(args.frame));

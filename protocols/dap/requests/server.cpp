@@ -95,7 +95,7 @@ constexpr RequestRow passed(
     std::string_view command,
     decltype(RequestRow::run) run = &pass_on,
     void (*after)(Session&) = [](Session&) {}) {
-  return {command, Phase::configuring, run, after, [](Json&) {}};
+  return {command, Phase::configuring, run, after, [](Json&) {}, false};
 }
 
 constexpr std::array passed_on{

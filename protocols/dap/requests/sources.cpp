@@ -1,22 +1,16 @@
 /// Files: source, modules, loadedSources, kvmdbg/symbols.
 #include "protocols/dap/data/code.hpp"
 #include "protocols/dap/data/files.hpp"
+#include "protocols/dap/data/modules.hpp"
 #include "protocols/dap/data/values.hpp"
 #include "protocols/dap/requests/request_table.hpp"
 
 #include <lldb/API/SBCompileUnit.h>
 #include <lldb/API/SBFileSpec.h>
 #include <lldb/API/SBModule.h>
-#include <lldb/API/SBSection.h>
 
 namespace kdbg::dap {
 namespace {
-
-std::string path_of(const lldb::SBFileSpec& file) {
-  char path[4096] = "";
-  file.GetPath(path, sizeof path);
-  return path;
-}
 
 struct Source {
   static constexpr std::string_view command = "source";
@@ -55,47 +49,6 @@ struct Source {
   }
 };
 
-struct Module {
-  std::uint32_t id = 0;
-  std::string name;
-  std::optional<std::string> path, status, range, version;
-  static constexpr auto fields() {
-    using M = Module;
-    return std::tuple{required("id", &M::id),           required("name", &M::name),
-                      optional("path", &M::path),       optional("symbolStatus", &M::status),
-                      optional("version", &M::version), optional("addressRange", &M::range)};
-  }
-};
-
-/// Of what is loaded: [lowest, highest) address.
-std::optional<std::string> range_of(Session& session, lldb::SBModule& module) {
-  std::uint64_t low = UINT64_MAX, high = 0;
-  for (std::size_t i = 0; i < module.GetNumSections(); ++i) {
-    lldb::SBSection section = module.GetSectionAtIndex(i);
-    const std::uint64_t start = section.GetLoadAddress(session.target);
-    if (start == LLDB_INVALID_ADDRESS || section.GetByteSize() == 0) continue;
-    low = std::min(low, start);
-    high = std::max(high, start + section.GetByteSize());
-  }
-  if (high == 0) return std::nullopt;
-  return fmt::format("{:#x}-{:#x}", low, high);
-}
-
-Module describe(Session& session, std::uint32_t index) {
-  lldb::SBModule module = session.target.GetModuleAtIndex(index);
-  Module made;
-  made.id = index;
-  made.name = text_of(module.GetFileSpec().GetFilename());
-  made.path = path_of(module.GetFileSpec());
-  made.status = module.GetNumCompileUnits() > 0 ? "symbols and lines"
-                : module.GetNumSymbols() > 0    ? "symbols"
-                                                : "no symbols";
-  const std::string id = text_of(module.GetUUIDString());
-  if (!id.empty()) made.version = id;
-  made.range = range_of(session, module);
-  return made;
-}
-
 struct Modules {
   static constexpr std::string_view command = "modules";
   struct Args {
@@ -119,7 +72,7 @@ struct Modules {
     body.total = session.target.GetNumModules();
     for (std::uint32_t i = args.start; i < body.total; ++i) {
       if (args.count > 0 && i - args.start >= args.count) break;
-      body.modules.push_back(describe(session, i));
+      body.modules.push_back(describe_module(session, i));
     }
     return body;
   }

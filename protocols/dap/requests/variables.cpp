@@ -130,6 +130,7 @@ struct SetVariable {
     }
   };
   using Body = Json;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { capabilities["supportsSetVariable"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
     TRY(session.stopped());
@@ -171,6 +172,7 @@ struct SetExpression {
     }
   };
   using Body = Json;
+  static constexpr bool acts = true;
   static void declare(Json& capabilities) { capabilities["supportsSetExpression"] = true; }
   static Result<Body> run(Session& session, const Args& args) {
     lldb::SBFrame frame = TRY(frame_of(session, args));

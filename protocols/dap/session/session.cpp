@@ -104,6 +104,10 @@ Status Session::open_connections() {
   if (!arguments.role.empty()) hello["role"] = arguments.role;
   if (inherited_.observe) hello["role"] = "observe";
   const Json told = TRY(control->ask("hello", hello));
+  observes_ = told.value("role", "") == "observe";
+  const Json guest = TRY(control->ask("capabilities"));
+  arch_ = guest.value("arch", "");
+  vcpus_ = guest.value("vcpus", 0U);
   TRY(make_follower(lldb_socket_, told.value("pairing", "")));
   const Json events = {"stopped", "resumed", "memory-changed", "control-taken",
                        "console", "log",     "ended"};
@@ -144,6 +148,9 @@ Status Session::connect_lldb() {
 
 Status Session::configured() {
   phase = Phase::debugging;
+  for (std::uint32_t i = 0; i < vcpus_; ++i) {
+    client.tell("thread", {{"reason", "started"}, {"threadId", i + 1}});
+  }
   if (running_) return Done{};
   if (launched && !arguments.stop_on_entry.value_or(false)) {
     waits_for_symbols_ = symbols_ && symbols_->left() > 0;

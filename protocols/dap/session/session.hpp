@@ -112,6 +112,10 @@ public:
   bool running() const { return running_; }
   /// Folders whose files the client may read; none: it is its own user, and says where.
   const std::vector<std::string>& roots() const { return inherited_.roots; }
+  /// It may not move or change the guest: the server's word.
+  bool observes() const { return observes_; }
+  /// Of the guest: "x86_64".
+  const std::string& arch() const { return arch_; }
   /// Started by a server, for one client of its port.
   bool worker() const { return inherited_.control >= 0; }
 
@@ -196,7 +200,10 @@ private:
   void tell_own_stop();
   void tell_others_stop(const Json& event);
 
-  lldb::SBTarget apart_;           ///< where breakpoints are looked up: it has no guest
+  lldb::SBTarget apart_; ///< where breakpoints are looked up: it has no guest
+  std::string arch_;
+  std::uint32_t vcpus_ = 0;
+  bool observes_ = false;
   bool waits_for_symbols_ = false; ///< a launched guest is held until they are there
   Inherited inherited_;
   std::optional<GuestProcess> guest_;

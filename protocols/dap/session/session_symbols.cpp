@@ -1,6 +1,7 @@
 // A session's symbols: what is read, where it lies, where its sources are.
 #include "protocols/dap/data/build_id.hpp"
 #include "protocols/dap/data/files.hpp"
+#include "protocols/dap/data/modules.hpp"
 #include "protocols/dap/session/session.hpp"
 #include "protocols/dap/session/stop_text.hpp"
 
@@ -119,8 +120,10 @@ void Session::add_symbols(const LoadedSymbols& loaded) {
   const auto slide = slide_of(loaded, is_kernel ? kernel_slide_ : 0);
   if (!slide) return client.print("important", fmt::format("{}: {}\n", path, slide.error().what));
   const bool slides = is_kernel && !loaded.file.slide && !loaded.file.address;
+  const bool known = symbol_files_.contains(path);
   symbol_files_[path] = {loaded.module, slides};
   place_symbols(loaded.module, *slide);
+  tell_module(*this, loaded.module, known ? "changed" : "new");
   points->look_again();
   if (phase != Phase::debugging || running_) return;
   check_builds();
@@ -149,7 +152,9 @@ void Session::follow_kernel(const Json& stop) {
                                   [](const auto& entry) { return entry.second.slides; });
   if (slides && !kernel_placed_ && look_for_kernel()) {
     for (const auto& entry : symbol_files_) {
-      if (entry.second.slides) place_symbols(entry.second.module, kernel_slide_);
+      if (!entry.second.slides) continue;
+      place_symbols(entry.second.module, kernel_slide_);
+      tell_module(*this, entry.second.module, "changed");
     }
     points->look_again();
   }
