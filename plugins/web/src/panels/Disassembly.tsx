@@ -1,5 +1,5 @@
 // Code as instructions, in both directions, with lines of source between them and arrows for jumps.
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { frame, observing, revision, stopped, thread } from '../store/guest';
 import { go, route } from '../store/route';
 import { pointAt, points, toggle } from '../store/points';
@@ -8,6 +8,7 @@ import { useCode, type CodeRow } from '../store/code';
 import { useRowCache } from '../widgets/row_cache';
 import { VirtualList, type ListHandle } from '../widgets/VirtualList';
 import { Missing } from '../widgets/State';
+import { useLatest } from '../widgets/latest';
 import { fileName, shortened } from '../model/names';
 import { arrowsOfRows, jumpTarget, laneOf, type Arrow } from '../model/jumps';
 
@@ -75,7 +76,7 @@ export function Disassembly() {
   const base = at ?? pc;
   const code = useCode(base, [revision.value, thread.value]);
   const list = useRef<ListHandle | undefined>(undefined);
-  const [chosen, setChosen] = useState<string>();
+  const chosen = useLatest<string | undefined>(undefined);
 
   useEffect(() => {
     if (code.shifted) list.current?.shift(code.shifted);
@@ -84,20 +85,23 @@ export function Disassembly() {
   useEffect(() => {
     if (typeof shown === 'number' && shown >= 0) list.current?.reveal(shown);
   }, [base, code.loads, revision.value]);
-  useEffect(() => setChosen(undefined), [base]);
+  useEffect(() => { chosen.value = undefined; }, [base]);
 
   const arrows = useMemo(
     () => arrowsOfRows(laneOf(code.rows.map((row) => (row.kind === 'code' ? row.instruction : undefined))), code.rows.length), [code.rows]);
   const cached = useRowCache();
 
   if (!base || (!code.rows.length && !code.problem)) return <Missing what="Code" />;
-  const mark = chosen ?? (at && !at.includes(':') ? at : pc);
+  const unchosen = at && !at.includes(':') ? at : pc;
+  const mark = chosen.value ?? unchosen;
+  const marked = () => chosen.value ?? unchosen;
+  const rowMarked = () => code.rows.findIndex((row) => row.kind === 'code' && row.instruction.address === marked());
   const move = (by: number) => {
-    const from = code.rows.findIndex((row) => row.kind === 'code' && row.instruction.address === mark);
+    const from = rowMarked();
     for (let to = from + by; to >= 0 && to < code.rows.length; to += by) {
       const row = code.rows[to]!;
       if (row.kind !== 'code') continue;
-      setChosen(row.instruction.address);
+      chosen.value = row.instruction.address;
       list.current?.reveal(to);
       return;
     }
@@ -122,9 +126,10 @@ export function Disassembly() {
           if (event.altKey || event.ctrlKey) return;
           if (event.key === 'ArrowDown') { event.preventDefault(); move(1); }
           if (event.key === 'ArrowUp') { event.preventDefault(); move(-1); }
-          if (event.key === 'F9' && mark) { event.preventDefault(); event.stopPropagation(); void toggle('instruction', mark); }
-          const target = event.key === 'Enter' && code.rows.find((row) => row.kind === 'code' && row.instruction.address === mark);
-          const to = target && target.kind === 'code' ? jumpTarget(target.instruction.instruction) : undefined;
+          const at = marked();
+          if (event.key === 'F9' && at) { event.preventDefault(); event.stopPropagation(); void toggle('instruction', at); }
+          const target = event.key === 'Enter' ? code.rows[rowMarked()] : undefined;
+          const to = target?.kind === 'code' ? jumpTarget(target.instruction.instruction) : undefined;
           if (to) go({ at: to });
         }} />
     </>

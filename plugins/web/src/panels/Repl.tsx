@@ -1,10 +1,11 @@
 // The debug console: expressions, LLDB's commands, `kvm …`; with completion and history.
-import { useRef, useState } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { ask } from '../dap/session';
 import { frame, link } from '../store/guest';
 import { replLines, tell } from '../store/output';
 import { VirtualList } from '../widgets/VirtualList';
+import { useLatest } from '../widgets/latest';
 
 const history: string[] = JSON.parse(sessionStorage.getItem('kvmdbg.history') ?? '[]');
 const mostHistory = 200;
@@ -29,31 +30,32 @@ export function Repl() {
   // the field keeps what is typed: a repaint comes later than the next key
   const setLine = (text: string) => { field.current!.value = text; };
   const line = () => field.current!.value;
-  const [targets, setTargets] = useState<Target[]>([]);
-  const [chosen, setChosen] = useState(0);
+  const targets = useLatest<Target[]>([]);
+  const chosen = useLatest(0);
   const at = useRef(history.length);
   const lines = replLines.value;
   const complete = async (text: string) => {
     const body = await ask<DebugProtocol.CompletionsResponse['body']>('completions', { text, column: text.length + 1, frameId: frame.value?.id }).catch(() => undefined);
     const all = (body?.targets ?? []).slice(0, 50).map(({ label, start, length }) => ({ label, start: start ?? text.length, length: length ?? 0 }));
     if (all.length === 1) return take(all[0]!, text);
-    setTargets(all);
-    setChosen(0);
+    targets.value = all;
+    chosen.value = 0;
   };
   const take = (target: Target, text = line()) => {
     setLine(text.slice(0, target.start) + target.label + text.slice(target.start + target.length));
-    setTargets([]);
+    targets.value = [];
   };
+  const choose = (by: number) => { chosen.value = (chosen.value + by + targets.value.length) % targets.value.length; };
   const past = (by: number) => {
     at.current = Math.min(Math.max(at.current + by, 0), history.length);
     setLine(history[at.current] ?? '');
   };
   const keys: Record<string, () => void> = {
     Tab: () => void complete(line()),
-    ArrowUp: () => (targets.length ? setChosen((chosen + targets.length - 1) % targets.length) : past(-1)),
-    ArrowDown: () => (targets.length ? setChosen((chosen + 1) % targets.length) : past(1)),
+    ArrowUp: () => (targets.value.length ? choose(-1) : past(-1)),
+    ArrowDown: () => (targets.value.length ? choose(1) : past(1)),
     Enter: () => {
-      if (targets.length) return take(targets[chosen]!);
+      if (targets.value.length) return take(targets.value[chosen.value]!);
       const text = line().trim();
       if (!text) return;
       void run(text);
@@ -67,18 +69,22 @@ export function Repl() {
         const { kind, text } = lines[index]!;
         return <div class={`row repl-${kind}`} key={index}>{kind === 'asked' ? '› ' : ''}{text}</div>;
       }} />
-      {targets.length > 0 && (
+      {targets.value.length > 0 && (
         <ul class="completions" id="completions" role="listbox" aria-label="Completions">
-          {targets.map((one, index) => <li key={one.label} id={`completion-${index}`} role="option" aria-selected={index === chosen} onClick={() => take(one)}>{one.label}</li>)}
+          {targets.value.map((one, index) => <li key={one.label} id={`completion-${index}`} role="option" aria-selected={index === chosen.value} onClick={() => take(one)}>{one.label}</li>)}
         </ul>
       )}
       <div class="bar">
         <span class="dim" aria-hidden="true">›</span>
-        <input class="mono grow" data-focus aria-label="Expression or command" role="combobox" aria-autocomplete="list" aria-expanded={targets.length > 0} aria-controls="completions"
-          aria-activedescendant={targets.length ? `completion-${chosen}` : undefined} placeholder="an expression, an lldb command, kvm help; Tab completes" ref={field}
-          disabled={link.value.state !== 'open'} spellcheck={false} autocomplete="off" onInput={() => setTargets([])}
+        <input class="mono grow" data-focus aria-label="Expression or command" role="combobox" aria-autocomplete="list" aria-expanded={targets.value.length > 0} aria-controls="completions"
+          aria-activedescendant={targets.value.length ? `completion-${chosen.value}` : undefined} placeholder="an expression, an lldb command, kvm help; Tab completes" ref={field}
+          disabled={link.value.state !== 'open'} spellcheck={false} autocomplete="off" onInput={() => { targets.value = []; }}
           onKeyDown={(event) => {
-            if (event.key === 'Escape' && targets.length) { event.stopPropagation(); return setTargets([]); }
+            if (event.key === 'Escape' && targets.value.length) {
+              event.stopPropagation();
+              targets.value = [];
+              return;
+            }
             // with nothing to complete, Tab leaves the field as everywhere else
             if (event.altKey || event.ctrlKey || event.shiftKey || !keys[event.key] || (event.key === 'Tab' && !line())) return;
             event.preventDefault();

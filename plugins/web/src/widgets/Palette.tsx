@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { allActions, type Action } from '../store/actions';
 import { asked, palette } from '../store/view';
+import { useLatest } from './latest';
 
 function matches(title: string, wanted: string): boolean {
   const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
@@ -27,11 +28,11 @@ export function Palette() {
   const open = palette.value;
   const dialog = useModal(open);
   const [wanted, setWanted] = useState('');
-  const [at, setAt] = useState(0);
+  const at = useLatest(0);
   if (!open) return null;
   const find = (text: string) => allActions().filter(({ title }) => matches(title, text)).slice(0, 60);
   const found = find(wanted);
-  const close = () => { palette.value = false; setWanted(''); setAt(0); };
+  const close = () => { palette.value = false; setWanted(''); at.value = 0; };
   const run = (action: Action | undefined) => {
     if (!action || (action.able && !action.able())) return;
     close();
@@ -40,19 +41,19 @@ export function Palette() {
   return (
     <dialog class="palette" ref={dialog} aria-label="All commands" onClose={close} onClick={(event) => { if (event.target === dialog.current) close(); }}>
       <input placeholder="What to do…" aria-label="Command" role="combobox" aria-expanded="true" aria-controls="palette-list"
-        aria-activedescendant={found[at] && `command-${at}`} value={wanted} onInput={(event) => { setWanted(event.currentTarget.value); setAt(0); }}
+        aria-activedescendant={found[at.value] && `command-${at.value}`} value={wanted} onInput={(event) => { setWanted(event.currentTarget.value); at.value = 0; }}
         onKeyDown={(event) => {
-          if (event.key === 'ArrowDown') { event.preventDefault(); setAt(Math.min(at + 1, found.length - 1)); }
-          if (event.key === 'ArrowUp') { event.preventDefault(); setAt(Math.max(at - 1, 0)); }
+          if (event.key === 'ArrowDown') { event.preventDefault(); at.value = Math.min(at.value + 1, found.length - 1); }
+          if (event.key === 'ArrowUp') { event.preventDefault(); at.value = Math.max(at.value - 1, 0); }
           if (event.key !== 'Enter') return;
           event.preventDefault();
           // what has been typed counts, also what is not drawn yet
           const typed = event.currentTarget.value;
-          run(typed === wanted ? found[at] : find(typed)[0]);
+          run(typed === wanted ? found[at.value] : find(typed)[0]);
         }} />
       <ul id="palette-list" role="listbox" aria-label="Commands">
         {found.map((action, index) => (
-          <li key={action.id} id={`command-${index}`} role="option" aria-selected={index === at} aria-disabled={action.able ? !action.able() : false}
+          <li key={action.id} id={`command-${index}`} role="option" aria-selected={index === at.value} aria-disabled={action.able ? !action.able() : false}
             onClick={() => run(action)}><span>{action.title}</span><kbd>{action.keys?.[0]}</kbd></li>
         ))}
       </ul>
