@@ -1,9 +1,12 @@
 #include "adapter/server/peer.hpp"
+#include "adapter/server/sock_diag.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <catch2/catch.hpp>
+
+#include <unistd.h>
 
 namespace kdbg::server {
 namespace {
@@ -52,7 +55,12 @@ TEST_CASE("this process may come to itself") {
   client.connect(acceptor.local_endpoint());
   Socket accepted(acceptor.accept());
   CHECK(check_peer(accepted));
+  const tcp::endpoint own = client.local_endpoint();
+  const auto owner = diagnosed_owner(own, acceptor.local_endpoint());
+  if (owner) CHECK(*owner == ::geteuid()); // kernels without CONFIG_INET_DIAG do not tell
+  CHECK_FALSE(diagnosed_owner(at("127.0.0.1", 1), acceptor.local_endpoint()));
   client.close();
+  CHECK_FALSE(diagnosed_owner(own, acceptor.local_endpoint()));
   CHECK_FALSE(check_peer(accepted));
   boost::asio::local::stream_protocol::socket one(io), two(io);
   boost::asio::local::connect_pair(one, two);
