@@ -15,7 +15,9 @@ constexpr std::size_t stops_kept = 256;
 
 Result<Moved> Arbiter::resume(ClientId id, const Resume& how, bool follower) {
   if (const auto by = lease_.cut_by(id)) {
+    const bool hidden = lease_.hides() && !target_.running();
     lease_.close();
+    if (hidden) show_stop(id);
     return Error{Code::running, fmt::format("stopped by {}", describe(*by))};
   }
   if (running(id) && (follower || resumed_by_ != id)) return Moved::joined;
@@ -53,9 +55,12 @@ bool Arbiter::rest(ClientId id) {
 }
 
 void Arbiter::interrupt(ClientId id) {
-  if (target_.running() || !lease_.hidden_from(id)) return target_.interrupt(id);
-  lease_.cut(id);
-  show_stop(lease_.driver());
+  if (!target_.running() && lease_.hidden_from(id)) {
+    lease_.cut(id);
+    return show_stop(lease_.driver());
+  }
+  if (!target_.running()) lease_.stay(id);
+  target_.interrupt(id);
 }
 
 void Arbiter::take_control(ClientId id) {

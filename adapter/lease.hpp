@@ -41,6 +41,11 @@ public:
   void cut(ClientId by) {
     if (drive_) drive_->cut = by;
   }
+  /// The driver itself wants that: its next run may be on its way, by another connection.
+  void stay(ClientId id) {
+    if (driven_by(id)) cut(id);
+    forget_rest(id);
+  }
   std::optional<ClientId> cut_by(ClientId driver) const;
 
 private:

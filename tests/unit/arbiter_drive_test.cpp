@@ -184,6 +184,10 @@ TEST_CASE("after a drive the follower's next resume begins another") {
     machine.target.stop_now(first, HitPoint{yours});
     CHECK_FALSE(moves());
   }
+  SECTION("nor when its client has interrupted it on its way") {
+    pair.control.ask("jKvm.interrupt");
+    CHECK_FALSE(moves());
+  }
   SECTION("nor when it has come to follow") {
     pair.control.ask("jKvm.follow");
     CHECK_FALSE(moves());
@@ -234,6 +238,16 @@ TEST_CASE("a drive is cut between two of its runs") {
     CHECK_THAT(pair.follower.ask("vCont;s:1"), Contains("T05"));
     CHECK(machine.target.counts.resumes == 1);
     CHECK_THAT(pair.control.ask("jKvm.rest"), Contains("\"again\":false"));
+  }
+  SECTION("by its own client") {
+    pair.control.ask("jKvm.interrupt");
+    CHECK(other.stops() == 0);
+    CHECK(pair.follower.ask("vCont;s:1") == "E10");
+    CHECK(machine.target.counts.resumes == 1);
+    pair.control.ask("jKvm.rest");
+    CHECK(other.stops() == 1);
+    pair.control.ask("jKvm.drive");
+    CHECK(pair.follower.ask("vCont;s:1") == "");
   }
   SECTION("by taking control") {
     REQUIRE(other.session.execute(TakeControl{}));
