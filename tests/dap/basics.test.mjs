@@ -14,6 +14,8 @@ test('a launched guest stops at its entry', using(async (session) => {
 test('a line breakpoint stops where it says, with locals and a stack', using(async (session) => {
   const body = await session.stop(() => session.launchDemo({}, () => breakAt(session, 'return n * below')));
   assert.equal(body.reason, 'breakpoint');
+  assert.equal(body.description, undefined); // editors show it in the place of the vCPU's name
+  assert.match(body.text, /point at 0x[0-9a-f]+/);
   const frame = await session.top(body.threadId);
   assert.equal(frame.name, 'factorial');
   assert.equal(frame.line, lineOf('return n * below'));

@@ -121,9 +121,17 @@ test('sourceMap leads to the sources, as an object and as pairs', async () => {
       const { breakpoints } = (await session.setBreakpointsRequest({
         source: { path: join(folder, 'kernel.c') }, breakpoints: [{ line: 40 }] })).body;
       assert.equal(breakpoints[0].verified, true, JSON.stringify(breakpoints));
+      assert.equal(breakpoints[0].source.path, join(folder, 'kernel.c')); // or else an editor shows it elsewhere
+      const where = { source: { path: join(folder, 'kernel.c') }, line: 40 };
+      assert.ok((await session.send('breakpointLocations', where)).body.breakpoints.length > 0);
+      assert.ok((await session.send('gotoTargets', where)).body.targets.length > 0);
       await session.stop(() => session.continueRequest({ threadId: 1 }));
       const frame = await session.top(1);
       assert.equal(frame.source.path, join(folder, 'kernel.c'));
+      const { instructions } = (await session.send('disassemble', { memoryReference: frame.instructionPointerReference, instructionCount: 1 })).body;
+      assert.equal(instructions[0].location.path, frame.source.path);
+      const { sources } = (await session.send('loadedSources', {})).body;
+      assert.ok(sources.some(({ path }) => path === frame.source.path), JSON.stringify(sources));
       const { content } = (await session.sourceRequest({ sourceReference: 0, source: frame.source })).body;
       assert.match(content, /factorial/);
     })();

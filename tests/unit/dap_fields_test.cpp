@@ -124,3 +124,18 @@ TEST_CASE("an exception is told from the server's words") {
   CHECK(parse_raised("crashed: triple fault")->name == "triple fault");
   CHECK(!parse_raised("stepped"));
 }
+
+TEST_CASE("an editor interrupts its user for what the user did, and for nothing else") {
+  const auto shown = [](std::string_view command, kdbg::Code code, const char* what) {
+    const Json answer = Json::parse(error_response(1, 1, command, {code, what}));
+    return answer["body"]["error"]["showUser"].get<bool>();
+  };
+  using kdbg::Code;
+  CHECK(shown("next", Code::not_owner, "another one drives"));
+  CHECK(shown("setVariable", Code::bad_request, "no number"));
+  CHECK_FALSE(shown("disassemble", Code::bad_request, "memoryReference is empty"));
+  CHECK_FALSE(shown("scopes", Code::bad_request, "frameId 1 is stale"));
+  CHECK_FALSE(shown("kvmdbg/walk", Code::not_owner, "no"));
+  CHECK_FALSE(shown("goto", Code::bad_request, "cancelled"));
+  CHECK_FALSE(shown("goto", Code::closed, "the session is over"));
+}

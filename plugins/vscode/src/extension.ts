@@ -4,11 +4,10 @@ import { Commands } from './commands';
 import { Consoles } from './console';
 import { Adapters } from './factory';
 import { Message } from './message';
-import { Configurations } from './provider';
+import { Configurations, offered } from './provider';
 import { Traces } from './trace';
 
 export function activate(context: vscode.ExtensionContext): void {
-  const configurations = new Configurations();
   const consoles = new Consoles();
   const traces = new Traces();
   const output = vscode.window.createOutputChannel('kvmdbg');
@@ -25,8 +24,8 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(
     output,
     traces,
-    vscode.debug.registerDebugConfigurationProvider('kvmdbg', configurations),
-    vscode.debug.registerDebugConfigurationProvider('kvmdbg', configurations, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
+    vscode.debug.registerDebugConfigurationProvider('kvmdbg', new Configurations()),
+    vscode.debug.registerDebugConfigurationProvider('kvmdbg', offered, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
     vscode.debug.registerDebugAdapterDescriptorFactory('kvmdbg', new Adapters()),
     vscode.debug.registerDebugAdapterTrackerFactory('kvmdbg', trackers),
     vscode.debug.onDidTerminateDebugSession((session) => {

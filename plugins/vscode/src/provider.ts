@@ -25,11 +25,12 @@ function check(config: vscode.DebugConfiguration): void {
   wayOf(config);
 }
 
-export class Configurations implements vscode.DebugConfigurationProvider {
-  provideDebugConfigurations(): vscode.DebugConfiguration[] {
-    return [{ ...attach }];
-  }
+/** What is offered without a launch.json. A new launch.json begins with package.json's initialConfigurations. */
+export const offered: vscode.DebugConfigurationProvider = {
+  provideDebugConfigurations: () => [{ ...attach }],
+};
 
+export class Configurations implements vscode.DebugConfigurationProvider {
   resolveDebugConfiguration(_folder: vscode.WorkspaceFolder | undefined, config: vscode.DebugConfiguration): vscode.DebugConfiguration {
     return filled(config);
   }

@@ -1,5 +1,8 @@
 #include "protocols/dap/message/message.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace kdbg::dap {
 namespace {
 
@@ -33,6 +36,21 @@ std::string dump(const Json& json) {
 /// As the protocol spells what it gives a meaning to; else our sentence.
 std::string message_of(const Error& error) {
   return error.code == Code::running ? "notStopped" : error.what;
+}
+
+/// What editors ask for by themselves, and show the failure of where the answer would be.
+constexpr std::array<std::string_view, 13> editors_own{
+    "breakpointLocations", "completions", "disassemble", "evaluate", "exceptionInfo",
+    "loadedSources",       "modules",     "readMemory",  "scopes",   "source",
+    "stackTrace",          "threads",     "variables"};
+
+/// Whether an editor had better interrupt its user: not for its own questions, which may well come
+/// too late (for a frame, for a session that ends), nor for an extension's, which tells the failure
+/// itself.
+bool concerns_user(std::string_view command, const Error& error) {
+  return error.code != Code::closed && error.what != "cancelled" &&
+         !command.starts_with("kvmdbg/") &&
+         std::find(editors_own.begin(), editors_own.end(), command) == editors_own.end();
 }
 
 } // namespace
@@ -96,7 +114,7 @@ error_response(std::int64_t seq, std::int64_t to, std::string_view command, cons
                 {{"error",
                   {{"id", static_cast<int>(error.code) + 1},
                    {"format", error.what},
-                   {"showUser", true}}}}}});
+                   {"showUser", concerns_user(command, error)}}}}}});
 }
 
 std::string event(std::int64_t seq, std::string_view name, const Json& body) {

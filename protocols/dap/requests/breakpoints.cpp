@@ -168,7 +168,8 @@ struct BreakpointLocations {
   static Result<Body> run(Session& session, const Args& args) {
     const std::uint32_t last = args.end.value_or(args.line);
     std::set<std::pair<std::uint32_t, std::uint32_t>> found;
-    const lldb::SBFileSpec file(args.source.path.c_str(), false);
+    const std::string path = session.points->sources().compiled(args.source.path);
+    const lldb::SBFileSpec file(path.c_str(), false);
     lldb::SBSymbolContextList units = session.points->places().FindCompileUnits(file);
     for (std::uint32_t i = 0; i < units.GetSize(); ++i) {
       lldb::SBCompileUnit unit = units.GetContextAtIndex(i).GetCompileUnit();

@@ -51,7 +51,8 @@ void locate(Session& session, std::uint64_t address, bool symbols, Json& last, I
   const Json here = {path, line.GetLine(), line.GetColumn()};
   if (here == last) return;
   last = here;
-  row.location = Json{{"name", line.GetFileSpec().GetFilename()}, {"path", path}};
+  row.location = Json{{"name", line.GetFileSpec().GetFilename()},
+                      {"path", session.points->sources().here(path)}};
   row.line = line.GetLine();
   if (line.GetColumn() > 0) row.column = line.GetColumn();
 }

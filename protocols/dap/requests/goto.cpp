@@ -29,7 +29,8 @@ struct GotoTargets {
   static Result<Body> run(Session& session, const Args& args) {
     TRY(session.stopped());
     Json targets = Json::array();
-    const lldb::SBFileSpec file(args.source.path.c_str(), false);
+    const std::string path = session.points->sources().compiled(args.source.path);
+    const lldb::SBFileSpec file(path.c_str(), false);
     lldb::SBSymbolContextList units = session.target.FindCompileUnits(file);
     for (std::uint32_t i = 0; i < units.GetSize(); ++i) {
       lldb::SBCompileUnit unit = units.GetContextAtIndex(i).GetCompileUnit();

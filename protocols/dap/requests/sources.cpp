@@ -88,7 +88,8 @@ struct LoadedSources {
     for (std::uint32_t i = 0; i < session.target.GetNumModules(); ++i) {
       lldb::SBModule module = session.target.GetModuleAtIndex(i);
       for (std::uint32_t k = 0; k < module.GetNumCompileUnits(); ++k) {
-        paths.insert(path_of(module.GetCompileUnitAtIndex(k).GetFileSpec()));
+        const std::string path = path_of(module.GetCompileUnitAtIndex(k).GetFileSpec());
+        paths.insert(session.points->sources().here(path));
       }
     }
     Json all = Json::array();

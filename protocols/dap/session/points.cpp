@@ -199,7 +199,7 @@ void Points::describe_place(const Point& point, Json& body) {
   char path[4096] = "";
   line.GetFileSpec().GetPath(path, sizeof path);
   const char* const name = line.GetFileSpec().GetFilename();
-  body["source"] = {{"name", name ? name : ""}, {"path", path}};
+  body["source"] = {{"name", name ? name : ""}, {"path", sources_.here(path)}};
 }
 
 // --- hits

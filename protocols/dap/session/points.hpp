@@ -5,6 +5,7 @@
 /// at the stop.
 #include "protocols/dap/control/control.hpp"
 #include "protocols/dap/message/fields.hpp"
+#include "protocols/dap/message/source_map.hpp"
 #include "protocols/dap/session/client.hpp"
 
 #include <lldb/API/SBBreakpoint.h>
@@ -32,8 +33,8 @@ struct PointWish {
 
 class Points {
 public:
-  Points(Client& client, Control& control, const lldb::SBTarget& places)
-      : client_(client), control_(control), places_(places) {}
+  Points(Client& client, Control& control, const lldb::SBTarget& places, SourceMap sources)
+      : client_(client), control_(control), places_(places), sources_(std::move(sources)) {}
 
   /// Replaces all wishes of `kind` (of sources: at `place`). The bodies of the response, in order.
   Json replace(PointKind kind, const std::string& place, const std::vector<PointWish>& wishes);
@@ -53,6 +54,8 @@ public:
   void on_log(const Json& event);
   /// Where a line's code begins; for goto, and for where a breakpoint may be.
   lldb::SBTarget places() const { return places_; }
+  /// Between the paths of places() and the client's.
+  const SourceMap& sources() const { return sources_; }
 
 private:
   /// What the engine knows a point by.
@@ -84,6 +87,7 @@ private:
   Client& client_;
   Control& control_;
   lldb::SBTarget places_;
+  SourceMap sources_;
   std::map<std::int32_t, Point> points_;
   std::int32_t last_id_ = 0;
 };

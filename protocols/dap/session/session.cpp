@@ -122,7 +122,7 @@ Status Session::create_target() {
   target = debugger.CreateTarget("", nullptr, nullptr, false, error);
   if (!target.IsValid()) return Error{Code::closed, "lldb makes no target: " + text_of(error)};
   debugger.SetSelectedTarget(target);
-  points = std::make_unique<Points>(client, *control, apart_);
+  points = std::make_unique<Points>(client, *control, apart_, SourceMap(arguments.source_map));
   return Done{};
 }
 

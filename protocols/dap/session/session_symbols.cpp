@@ -32,20 +32,11 @@ bool is_linux(lldb::SBModule module) {
 
 } // namespace
 
-/// {"/build": "/home/me/src"}, or pairs in a list where the order matters.
 void Session::map_sources() {
+  const SourceMap map(arguments.source_map);
   std::string words;
-  const auto add = [&](const Json& from, const Json& to) {
-    if (!from.is_string() || !to.is_string()) return;
-    words += " " + quoted(from.get<std::string>()) + " " + quoted(to.get<std::string>());
-  };
-  const Json& map = arguments.source_map;
-  for (auto one = map.begin(); one != map.end(); ++one) {
-    if (map.is_object()) {
-      add(Json(one.key()), one.value());
-    } else if (one->is_array() && one->size() == 2) {
-      add((*one)[0], (*one)[1]);
-    }
+  for (const auto& [from, to] : map.rows()) {
+    words += " " + quoted(from) + " " + quoted(to);
   }
   if (!words.empty()) debugger.HandleCommand(("settings set target.source-map" + words).c_str());
 }

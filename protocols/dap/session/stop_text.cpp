@@ -49,6 +49,14 @@ Json first_vcpu(const Json& news) {
   return vcpus == news.end() || vcpus->empty() ? Json() : vcpus->front();
 }
 
+/// Editors show the description beside the thread's name, or instead of it where both do not fit.
+/// What kind of point it was and at which address is not worth that: the reason says enough.
+void explain(Json& body, const std::string& why) {
+  const std::string& reason = body["reason"].get_ref<const std::string&>();
+  const bool at_point = reason == "breakpoint" || reason == "data breakpoint";
+  if (!why.empty()) body[at_point ? "text" : "description"] = why;
+}
+
 } // namespace
 
 std::string reasons_of(const Json& vcpu) {
@@ -77,7 +85,7 @@ Json stopped_body(lldb::SBThread thread, bool asked, const Json& news) {
                {"allThreadsStopped", true}};
   if (reason == lldb::eStopReasonSignal && !vcpu.is_null()) {
     body["reason"] = word_for(vcpu.value("kind", ""));
-    body["description"] = reasons_of(vcpu);
+    explain(body, reasons_of(vcpu));
     return body;
   }
   if (asked && reason == lldb::eStopReasonSignal) {
@@ -86,7 +94,7 @@ Json stopped_body(lldb::SBThread thread, bool asked, const Json& news) {
   }
   char text[256] = "";
   thread.GetStopDescription(text, sizeof text);
-  if (*text) body["description"] = text;
+  explain(body, text);
   return body;
 }
 
@@ -96,9 +104,12 @@ Json stopped_body(const Json& news, bool asked) {
   if (!vcpu.is_null()) {
     body["reason"] = asked ? "pause" : word_for(vcpu.value("kind", ""));
     body["threadId"] = vcpu.value("vcpu", 0) + 1;
-    body["description"] = reasons_of(vcpu);
+    explain(body, reasons_of(vcpu));
   }
-  if (news.contains("byName")) body["text"] = "resumed by " + news.value("byName", "");
+  if (news.contains("byName")) {
+    const std::string before = body.contains("text") ? body.value("text", "") + ", " : "";
+    body["text"] = before + "resumed by " + news.value("byName", "");
+  }
   return body;
 }
 
