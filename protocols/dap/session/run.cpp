@@ -116,8 +116,8 @@ void Session::on_lldb_stopped() {
   release_others();
   const auto then = std::exchange(then_, {});
   if (then && then()) return;
+  rest(); // with it the stop comes into the time line
   tell_own_stop();
-  rest();
 }
 
 // --- what the server tells
