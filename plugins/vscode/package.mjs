@@ -12,7 +12,7 @@ const read = (path) => readFileSync(join(here, path), 'utf8');
 const about = JSON.parse(read('package.json'));
 const escaped = (text) => text.replace(/[&<>"]/g, (one) => `&#${one.charCodeAt(0)};`);
 
-const types = { json: 'application/json', js: 'application/javascript', md: 'text/markdown', txt: 'text/plain', vsixmanifest: 'text/xml' };
+const types = { json: 'application/json', js: 'application/javascript', md: 'text/markdown', png: 'image/png', txt: 'text/plain', vsixmanifest: 'text/xml' };
 
 const content_types = `<?xml version="1.0" encoding="utf-8"?>
 <Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
@@ -34,6 +34,7 @@ const manifest = `<?xml version="1.0" encoding="utf-8"?>
       <Property Id="Microsoft.VisualStudio.Code.ExtensionKind" Value="${about.extensionKind.join(',')}"/>
     </Properties>
     <License>extension/LICENSE.txt</License>
+    <Icon>extension/${about.icon}</Icon>
   </Metadata>
   <Installation>
     <InstallationTarget Id="Microsoft.VisualStudio.Code"/>
@@ -43,6 +44,7 @@ const manifest = `<?xml version="1.0" encoding="utf-8"?>
     <Asset Type="Microsoft.VisualStudio.Code.Manifest" Path="extension/package.json" Addressable="true"/>
     <Asset Type="Microsoft.VisualStudio.Services.Content.Details" Path="extension/README.md" Addressable="true"/>
     <Asset Type="Microsoft.VisualStudio.Services.Content.License" Path="extension/LICENSE.txt" Addressable="true"/>
+    <Asset Type="Microsoft.VisualStudio.Services.Icons.Default" Path="extension/${about.icon}" Addressable="true"/>
   </Assets>
 </PackageManifest>
 `;
@@ -60,6 +62,7 @@ writeFileSync(path, zip([
   ['[Content_Types].xml', content_types],
   ['extension/package.json', JSON.stringify(shipped, null, 2)],
   ['extension/README.md', read('README.md')],
+  [`extension/${about.icon}`, readFileSync(join(here, about.icon))],
   ['extension/LICENSE.txt', read('../../LICENSE')],
   ['extension/dist/extension.js', bundle.outputFiles[0].contents],
   ['extension/dist/ws.LICENSE.txt', read('node_modules/ws/LICENSE')],

@@ -129,8 +129,10 @@ export class Session {
     this.messages.push(message);
     if (message.type !== 'response') return;
     const { resolve, reject } = this.waiting.get(message.request_seq);
-    if (message.success) resolve(message.body);
-    else reject(new Error(message.body?.error?.format ?? message.message));
+    if (message.success) return resolve(message.body);
+    const { format, showUser } = message.body?.error ?? {};
+    if (showUser) this.vscode.seen.errors.push(format); // as VS Code does, whoever has asked
+    reject(new Error(format ?? message.message));
   }
 
   customRequest(command, args) {

@@ -36,6 +36,11 @@ test('the same files make the same zip, empty ones and UTF-8 names too', () => {
   assert.equal(crc32(Buffer.from('123456789')), 0xcbf43926); // the check value that CRC catalogues give
 });
 
+test('the icon is a PNG of 128 by 128', () => {
+  const icon = readFileSync(join(unpacked, 'extension', about.icon));
+  assert.deepEqual([icon.toString('latin1', 1, 4), icon.readUInt32BE(16), icon.readUInt32BE(20)], ['PNG', 128, 128]);
+});
+
 test('content types cover every file', () => {
   const known = new Set(elements('[Content_Types].xml', 'Default').map((one) => one.Extension));
   for (const file of readdirSync(unpacked, { recursive: true, withFileTypes: true })) {

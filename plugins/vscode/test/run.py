@@ -4,7 +4,8 @@
 Usage: run.py BUILD [--filter TEXT]
 
 BUILD has kvmdbg, kvmdbg-dap and guests. The .vsix is left in BUILD. What npm installs lies in
-plugins/vscode/node_modules. One line per case, then `N passed, N failed, N skipped`.
+plugins/vscode/node_modules. With KVMDBG_CODE_SERVER=PROGRAM the cases of in_vscode.test.mjs run in that code-server
+(DEVELOPING.md says how to get one); pictures of what failed are left in BUILD/vscode-shots. One line per case, then `N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -15,8 +16,12 @@ import shutil
 import subprocess
 import sys
 
+SESSIONS = "live.test.mjs"
+IN_VSCODE = "in_vscode.test.mjs"
+
 HERE = pathlib.Path(__file__).resolve().parent
 EXTENSION = HERE.parent
+WEB = HERE.parents[2] / "tests/web"
 sys.path.append(str(HERE.parents[2] / "tests"))
 import node_cases  # noqa: E402
 
@@ -48,6 +53,19 @@ def missing_live(build):
     return ""
 
 
+def missing_vscode():
+    """Why there can be no VS Code; empty when there can."""
+    program = os.environ.get("KVMDBG_CODE_SERVER")
+    if not program:
+        return ("KVMDBG_CODE_SERVER does not name a code-server: npm install code-server@4.96.4 in a folder of its own, "
+                "see plugins/vscode/DEVELOPING.md")
+    if not shutil.which(program):
+        return f"KVMDBG_CODE_SERVER is {program}, which is no program"
+    if not pathlib.Path(os.environ.get("KVMDBG_CHROMIUM", "/usr/bin/chromium")).exists():
+        return "there is no chromium (package chromium; KVMDBG_CHROMIUM names another one)"
+    return ""
+
+
 def package(build):
     node_cases.install_packages(EXTENSION)
     made = subprocess.run(["node", "package.mjs", str(build)], cwd=EXTENSION, check=True,
@@ -65,13 +83,17 @@ def main():
     if reason:
         return node_cases.skip("all cases", reason)
     environment = {"KVMDBG_VSIX": package(build), "KVMDBG_BUILD": str(build)}
-    files = sorted(str(path) for path in HERE.glob("*.test.mjs"))
-    reason = missing_live(build)
-    if reason:
-        files = [path for path in files if not path.endswith("/live.test.mjs")]
-        print(f"SKIP sessions: {reason}")
-    counts, status = node_cases.run(EXTENSION, files, environment, options.filter)
-    counts["SKIP"] += bool(reason)
+    files = {path.name: str(path) for path in sorted(HERE.glob("*.test.mjs"))}
+    live = missing_live(build)
+    skipped = {SESSIONS: live, IN_VSCODE: live or missing_vscode()}
+    for name, reason in skipped.items():
+        if reason:
+            del files[name]
+            print(f"SKIP {name}: {reason}")
+    if IN_VSCODE in files:
+        node_cases.install_packages(WEB)  # playwright-core
+    counts, status = node_cases.run(EXTENSION, list(files.values()), environment, options.filter)
+    counts["SKIP"] += sum(map(bool, skipped.values()))
     return node_cases.report(counts, status)
 
 

@@ -18,7 +18,12 @@ mkdirSync(shots, { recursive: true });
 /** The line of kernel.c that has this text, counted from 1. */
 export const lineOf = (text) => readFileSync(join(sources, 'kernel.c'), 'utf8').split('\n').findIndex((line) => line.includes(text)) + 1;
 
-const shown = (locator, timeout, state = 'visible') => locator.waitFor({ state, timeout }).then(() => true, () => false);
+async function settled(condition) {
+  for (const end = Date.now() + 2000; Date.now() < end; await pause(50)) {
+    if (await condition().catch(() => false)) return true; // gone between two looks
+  }
+  return false;
+}
 
 /** What would only stand in the way of a first look. */
 const settings = {
@@ -117,49 +122,50 @@ export class Workbench {
 
   // --- what a user does --------------------------------------------------------------------------
 
-  /** A command of the palette, by its title. */
-  async command(title) {
-    await this.page.keyboard.press('F1');
-    await this.ask(/^>/, `>${title}`, title);
+  /** A command of the palette, by its title; `answer` is for what it asks. */
+  async command(title, answer) {
+    await this.ask('F1', /^>/, `>${title}`, title, answer !== undefined);
+    if (answer !== undefined) await this.ask('', /^$/, answer);
   }
 
   /** Opens a file of the folder, at a line. */
   async open(path, line = 1) {
-    const name = path.split('/').at(-1);
-    await this.page.keyboard.press('Control+o');
-    await this.ask(/\/$/, join(this.folder, path));
-    await this.page.locator('.tab.active', { hasText: name }).waitFor();
-    await this.page.keyboard.press('Control+g');
-    await this.ask(/^:/, `:${line}`);
-    await until(() => this.status().then((text) => text.includes(`Ln ${line},`)), `line ${line} of ${path}`);
+    await until(() => this.run('--reuse-window', join(this.folder, path)).then(() => true, (error) => { // until the page has come
+      if (!/No opened code-server/.test(error.message)) throw error;
+    }), `${path} is opened`);
+    await this.page.locator('.tab.active', { hasText: path.split('/').at(-1) }).waitFor();
+    await this.ask('Control+g', /^:/, `:${line}`);
+    await until(async () => (await this.status()).includes(`Ln ${line},`), `line ${line} of ${path}`);
   }
 
-  /** Types into what asks at the top, once that holds what it begins with; `offered` must be among what it offers. */
-  async ask(holds, text, offered) {
+  /**
+   * Types into what asks at the top, brought there by `key`, once that holds what it begins with; `offered` must be among
+   * what it offers; `asksMore`: the next question follows at once. VS Code takes it away when it gives the focus to something else: then all is done again.
+   */
+  async ask(key, holds, text, offered, asksMore = false) {
     const box = this.page.locator('.quick-input-widget:visible');
     const input = box.locator('input.input').first();
-    await until(async () => holds.test(await input.inputValue()), `what asks for ${text}`);
+    const row = box.locator('.monaco-list-row', { hasText: offered }).first();
+    const patience = { timeout: 2000 };
+    const begun = () => until(async () => holds.test(await input.inputValue(patience)), 'the box', 2000);
     await until(async () => {
-      await input.fill(text); // again where it was not done with its own beginning
-      if (offered && !await shown(box.locator('.monaco-list-row', { hasText: offered }).first(), 3000)) return input.fill(''), false;
-      if (!offered) await pause(300);
-      if (await input.inputValue() !== text) return false;
-      await input.press('Enter');
-      return shown(box, 2000, 'hidden');
+      try {
+        if (key && !await box.count()) await this.page.keyboard.press(key);
+        await begun();
+        await input.fill(text, patience);
+        if (offered) await row.waitFor(patience);
+        else await pause(300);
+        if (await input.inputValue(patience) === text) await input.press('Enter', patience);
+      } catch {
+        if (key && await box.count()) await this.page.keyboard.press('Escape');
+        return false;
+      }
+      return settled(async () => !await box.count() || asksMore && await input.inputValue({ timeout: 200 }) !== text);
     }, `${text} is taken`);
   }
 
-  /** The cursor goes to the first such text of the editor. */
-  async place(text) {
-    await this.page.keyboard.press('Control+f');
-    await this.page.locator('.find-widget.visible textarea[aria-label="Find"]').fill(text);
-    await this.page.keyboard.press('Enter');
-    await this.page.keyboard.press('Escape');
-  }
-
   async debug(name) {
-    await this.page.keyboard.press('F1');
-    await this.ask(/^>/, `debug ${name}`, name);
+    await this.ask('F1', /^>/, `debug ${name}`, name);
   }
 
   async end() {
@@ -175,6 +181,7 @@ export class Workbench {
   variable = (text) => this.row('.debug-variables', text);
   inGutter = (kind) => this.page.locator(`.editor-instance .codicon-debug-${kind}`).first();
   notification = (text) => this.page.locator('.notification-list-item', { hasText: text }).first();
+  complaints = () => this.page.locator('.notification-list-item:has(.codicon-error)').allInnerTexts();
   seen = (locator, timeout = 20000) => locator.waitFor({ timeout });
 
   status = () => this.page.locator('.statusbar').innerText();
