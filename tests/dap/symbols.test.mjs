@@ -87,7 +87,7 @@ test('symbols go with a kernel that moves itself, and again after a restart', in
     await session.continueRequest({ threadId: 1 });
     const written = () => session.events('output').map((event) => event.body).filter((body) => body.category === 'stdout')
       .map((body) => body.output).join('');
-    await session.until(() => written().endsWith(`slide_units=${units}\n`), 'the console').catch((error) => { throw new Error(`${error.message}: ${JSON.stringify(session.events('output').map((event) => event.body))}`); });
+    await session.until(() => written().endsWith(`slide_units=${units}\n`), 'the console');
     await session.stop(() => session.pauseRequest({ threadId: 1 }));
     const top = await session.top(1), at = BigInt(top.instructionPointerReference);
     assert.match(top.name, /^(moved|tick|tick_ret)$/);

@@ -9,7 +9,7 @@ export interface Message extends vscode.DebugProtocolMessage {
   body?: Record<string, unknown>;
 }
 
-/** Fields that are the extension's: an adapter refuses the tokens, and nobody else is to see them. */
+/** Fields that are the extension's: a server's own adapter refuses the tokens, and nobody else is to see them. */
 const ours = new Set(['token', 'tokenFile', 'connect', 'adapter']);
 
 /** `restart` carries the configuration inside its arguments. */

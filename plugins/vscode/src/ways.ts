@@ -67,8 +67,8 @@ export function wayOf(wishes: Wishes): Way {
   if (connect !== undefined && server !== undefined) {
     throw new Error('"server" and "connect" are two ways to one server: keep "server" to use kvmdbg-dap here, or "connect" to use the server\'s own debug adapter.');
   }
-  if (!web && (token ?? tokenFile) !== undefined) {
-    throw new Error('"token" and "tokenFile" are for "connect" by ws:// and wss://: leave them out, on its port and socket the server goes by who you are.');
+  if (!web && server === undefined && (token ?? tokenFile) !== undefined) {
+    throw new Error('"token" and "tokenFile" are for "server", and for "connect" by ws:// and wss://: leave them out, on its port and socket the server goes by who you are.');
   }
   if (connect === undefined) {
     return { kind: 'pipes', program: textOf(wishes, 'adapter'), server: server === undefined ? undefined : parseAddress(server, 'server') };

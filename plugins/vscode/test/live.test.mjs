@@ -8,6 +8,7 @@ import { Session, activated, programs, until, withServer } from './host.mjs';
 const ways = {
   'a program here, to a port': ['DebugAdapterExecutable', (server) => ({ server: server.address, adapter: programs.adapter })],
   'a program here, to a unix socket': ['DebugAdapterExecutable', (server) => ({ server: `unix:${server.socket}`, adapter: programs.adapter })],
+  'a program here, with a token': ['DebugAdapterExecutable', (server) => ({ server: server.address, adapter: programs.adapter, tokenFile: server.tokenFile })],
   "the server's port": ['DebugAdapterServer', (server) => ({ connect: server.address })],
   "the server's unix socket": ['DebugAdapterNamedPipeServer', (server) => ({ connect: `unix:${server.socket}` })],
   'a WebSocket': ['DebugAdapterInlineImplementation', (server) => ({ connect: `ws://${server.address}`, tokenFile: server.tokenFile })],

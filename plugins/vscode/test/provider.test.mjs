@@ -41,7 +41,7 @@ const refused = {
   'launch with a server': [{ ...launch, server: ':1234' }, /"server" names a server.*use "request": "attach"/],
   'launch with connect': [{ ...launch, connect: 'ws://h:1', token: 'x' }, /"connect" names a server/],
   'server and connect': [{ ...attach, server: ':1234', connect: ':1234' }, /two ways to one server/],
-  'a token for a socket': [{ ...attach, server: ':1234', token: 'x' }, /"token" and "tokenFile" are for "connect" by ws/],
+  'a token for a socket': [{ ...attach, connect: ':1234', token: 'x' }, /"token" and "tokenFile" are for "server", and for "connect" by ws/],
   'no token for a WebSocket': [{ ...attach, connect: 'ws://h:1' }, /ws:\/\/h:1 needs "token" or "tokenFile"/],
   'two tokens': [{ ...attach, connect: 'wss://h:1', token: 'x', tokenFile: 'y' }, /needs only one of/],
   'a token in the address': [{ ...attach, connect: 'ws://h:1/?t=1', token: 'x' }, /it must be ws:\/\/HOST:PORT/],
