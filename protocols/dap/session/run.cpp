@@ -116,8 +116,10 @@ void Session::on_lldb_stopped() {
   release_others();
   const auto then = std::exchange(then_, {});
   if (then && then()) return;
-  rest(); // with it the stop comes into the time line
+  const bool stepped = thread_to_look_at(process).GetStopReason() == lldb::eStopReasonPlanComplete;
+  if (!stepped) rest(); // with it the stop comes into the time line, where its reasons are
   tell_own_stop();
+  if (stepped) rest();
 }
 
 // --- what the server tells
